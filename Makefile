@@ -1,0 +1,50 @@
+# Two commands are enough: `make demo` and `make test`. Everything installs into .venv from requirements.lock, hashes checked.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export DO_NOT_TRACK := 1
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help setup demo test lint bench clean lock
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.installed ## the virtual environment, exactly as locked
+
+$(VENV)/.installed: requirements.lock requirements-bootstrap.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Understudy needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another with: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bootstrap.lock
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-bootstrap.lock requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup ## the whole loop, told as it happens (DATA=FILE for real data, KEEP=1 to leave it running)
+	$(BIN)/understudy demo $(if $(DATA),--data $(DATA)) $(if $(KEEP),--keep)
+
+test: setup lint ## lint, types and every test (ARGS='-k name' for a part)
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: setup ## ruff, mypy and the layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup ## all benchmarks, bounded
+	$(BIN)/python -m benchmarks
+
+bench-%: setup
+	$(BIN)/python -m benchmarks $*
+
+lock: ## resolve the dependencies again and write requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml --group dev -o requirements.lock
+	echo 'uv' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header - -o requirements-bootstrap.lock
+
+clean: ## remove the environment, local state and caches
+	-$(BIN)/understudy down 2>/dev/null
+	rm -rf $(VENV) .understudy .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The words everyone uses: spec, snapshot, verdict, rollout, events, errors."""

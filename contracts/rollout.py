@@ -1,0 +1,225 @@
+"""The words of the heart: route, state, evidence, decision. Three types for three things; none may stand in for another.
+
+spec (contracts.spec.RolloutSpec): what was asked. RolloutState: what is remembered. Evidence: what was seen just now.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from contracts.events import Intent
+from contracts.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """A registered version and all that is needed to fetch, check and judge it.
+
+    Attributes:
+        version: the registry's version number as text.
+        digest: digest of its package; nothing else is loaded under this name.
+        uri: where the package's folder is (`file://`, `mlflow-artifacts:/` or `s3://`).
+        snapshot: the snapshot it was fitted on.
+        cutoff: greatest event time of a fitted row; evidence from rows at or before it never counts.
+    """
+
+    version: str
+    digest: str
+    uri: str
+    snapshot: str
+    cutoff: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Who answers users, and who follows the log; whole and self-contained.
+
+    The epoch rises whenever exposure changes; evidence from another epoch counts for nothing.
+    """
+
+    epoch: int
+    champion: ModelRef | None
+    shadow: ModelRef | None
+    share: float = 0.0
+
+
+class Phase(StrEnum):
+    """Where a rollout stands."""
+
+    IDLE = "idle"
+    RUNNING = "running"
+    PROMOTING = "promoting"
+    WATCHING = "watching"
+    PAUSED = "paused"
+    ABORTING = "aborting"
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutState:
+    """What is remembered of a pipeline's rollout; one row in the ledger, swapped by revision.
+
+    Attributes:
+        stage: index into the spec's stages while running.
+        phase_since, stage_since: on the pipeline's clock.
+        errors_in_row: consecutive ticks whose worst outcome was ERROR.
+        paused_from: the phase to come back to.
+    """
+
+    pipeline: str
+    revision: int
+    phase: Phase
+    route: Route
+    previous: ModelRef | None = None
+    candidate: ModelRef | None = None
+    stage: int | None = None
+    phase_since: datetime | None = None
+    stage_since: datetime | None = None
+    champion_since: datetime | None = None
+    errors_in_row: int = 0
+    paused_from: Phase | None = None
+
+    @property
+    def champion(self) -> ModelRef | None:
+        """Who answers users."""
+        return self.route.champion
+
+    @property
+    def epoch(self) -> int:
+        """The epoch in force."""
+        return self.route.epoch
+
+
+def fresh_state(pipeline: str) -> RolloutState:
+    """Return the state of a pipeline that never had a rollout."""
+    return RolloutState(pipeline, 0, Phase.IDLE, Route(0, None, None))
+
+
+@dataclass(frozen=True, slots=True)
+class Aliases:
+    """The registry's aliases: version numbers as text."""
+
+    champion: str | None = None
+    candidate: str | None = None
+    previous: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayView:
+    """What one live gateway says it serves."""
+
+    id: str
+    epoch: int
+    champion: str | None
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowView:
+    """Where the shadow process is: rows and seconds behind the log, and its last error."""
+
+    version: str
+    epoch: int
+    lag_rows: int
+    lag_seconds: float
+    rows: int
+    seen_at: datetime
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A registered version that asks to become champion; `gates` are its offline verdicts."""
+
+    id: int
+    model: ModelRef
+    at: datetime
+    cause: str
+    reason: str
+    actor: str
+    gates: tuple[Verdict, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was seen just now.
+
+    Attributes:
+        epoch: the epoch under which `verdicts` were measured; of another epoch than the state's they count for nothing.
+        submissions: versions that wait, oldest first.
+        aliases: what the registry says now.
+        gateways: live gateways only.
+        verdicts: what the live gates of the current stage, or of the watch, said.
+    """
+
+    epoch: int
+    aliases: Aliases = Aliases()
+    submissions: tuple[Submission, ...] = ()
+    intents: tuple[Intent, ...] = ()
+    gateways: tuple[GatewayView, ...] = ()
+    shadow: ShadowView | None = None
+    verdicts: tuple[Verdict, ...] = ()
+
+
+class Act(StrEnum):
+    """What a decision does; `hold` changes nothing and is not written to the ledger."""
+
+    HOLD = "hold"
+    REPAIR = "repair"
+    BOOTSTRAP = "bootstrap"
+    START = "start"
+    ADVANCE = "advance"
+    SUPERSEDE = "supersede"
+    PROMOTE = "promote"
+    WATCH = "watch"
+    FINISH = "finish"
+    ROLLBACK = "rollback"
+    ABORT = "abort"
+    PAUSE = "pause"
+    RESUME = "resume"
+    DECLINE = "decline"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What reconcile decided: the state to save, and why.
+
+    The actions that follow (move aliases, tell the gateways) are derived from `state` against what is observed, so a lost action is
+    derived again at the next tick.
+
+    Attributes:
+        version: the version the decision is about.
+        intents, submissions: ids that this decision consumes, in the same transaction.
+    """
+
+    act: Act
+    state: RolloutState
+    reason: str
+    actor: str = "understudy"
+    version: str | None = None
+    verdicts: tuple[Verdict, ...] = ()
+    intents: tuple[int, ...] = ()
+    submissions: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRecord:
+    """A decision as the ledger keeps it for ever.
+
+    Attributes:
+        at: wall clock. clock: the pipeline's clock (event time in replays).
+    """
+
+    id: int
+    pipeline: str
+    revision: int
+    at: datetime
+    clock: datetime
+    act: Act
+    reason: str
+    actor: str
+    version: str | None
+    epoch: int
+    phase: Phase
+    verdicts: tuple[Verdict, ...] = field(default=())

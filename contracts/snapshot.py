@@ -1,0 +1,46 @@
+"""A snapshot: an immutable, content-addressed data set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """One immutable Parquet file of a snapshot.
+
+    Attributes:
+        name: file name below the pipeline's folder in the data repository.
+        digest: sha256 of the rows in canonical form, hex.
+        first, last: smallest and greatest event time.
+    """
+
+    name: str
+    digest: str
+    rows: int
+    first: datetime
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A version of a pipeline's data.
+
+    Attributes:
+        id: `s` and the first twelve hex digits of `digest`; git tag `PIPELINE/ID` in the data repository.
+        digest: sha256 over the partitions' digests in order, hex.
+        watermark: greatest event time; only rows after it are read next.
+        quarantined: rows set aside in all batches so far.
+    """
+
+    id: str
+    pipeline: str
+    digest: str
+    partitions: tuple[Partition, ...]
+    columns: dict[str, str]
+    rows: int
+    quarantined: int
+    watermark: datetime
+    created_at: datetime
+    commit: str = ""

@@ -1,0 +1,213 @@
+"""pipeline.yaml as types: unknown keys, wrong types and contradictions are refused here."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from contracts.columns import RESERVED
+from contracts.duration import Duration, parse_duration
+from contracts.package import Task
+
+LossName = Literal["absolute_error", "squared_error", "log_loss", "brier"]
+MetricName = Literal["mae", "rmse", "r2", "log_loss", "brier", "auc", "accuracy"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FileSource(_Model):
+    """Rows from files on disk: CSV, gzip CSV, Parquet or JSON Lines; globs allowed; `${NAME}` is read from the environment."""
+
+    kind: Literal["file"]
+    path: str
+    delimiter: str = ","
+
+
+class SimulatorSource(_Model):
+    """Rows that are made, not measured: seeded, the same for the same times on any machine."""
+
+    kind: Literal["simulator"]
+    world: Literal["ad_clicks"] = "ad_clicks"
+    seed: int = 7
+    start: str = Field("2026-01-01", description="first day, YYYY-MM-DD")
+    rows_per_hour: int = Field(60, ge=1)
+    shift_at: str | None = Field(None, description="day on which the concept shifts, YYYY-MM-DD")
+
+
+Source = Annotated[FileSource | SimulatorSource, Field(discriminator="kind")]
+
+
+class TimeParts(_Model):
+    """A time put together from several columns, joined by one space and read with a strptime format."""
+
+    from_: list[str] = Field(alias="from", min_length=1)
+    format: str
+
+
+class Features(_Model):
+    """The columns the model sees, as clients send them."""
+
+    numeric: list[str] = []
+    categorical: list[str] = []
+
+    @property
+    def all(self) -> list[str]:
+        """Numeric, then categorical."""
+        return [*self.numeric, *self.categorical]
+
+
+class Columns(_Model):
+    """Which column means what."""
+
+    time: str | TimeParts
+    time_format: str | None = Field(None, description="strptime format of a single time column; ISO 8601 when absent")
+    timezone: str = "UTC"
+    key: list[str] = Field([], description="identifies a row: duplicates are late corrections")
+    target: str
+    label_delay: Duration = Field(parse_duration("0s"), description="when the truth is known, after the event")
+    unit: str | None = Field(None, description="who is assigned in A/B; the request when null")
+    features: Features
+
+    @model_validator(mode="after")
+    def _disjoint(self) -> Columns:
+        seen = self.features.all
+        if self.target in seen:
+            raise ValueError(f"column '{self.target}' is target and feature at once; take it out of features")
+        twice = sorted({name for name in seen if seen.count(name) > 1})
+        if twice:
+            raise ValueError(f"column '{twice[0]}' is listed twice in features; keep it once")
+        if not seen:
+            raise ValueError("no feature is named; list at least one under features.numeric or features.categorical")
+        taken = [name for name in [*seen, self.target] if name in RESERVED]
+        if taken:
+            raise ValueError(f"column name '{taken[0]}' is used by Understudy itself; rename it at the source")
+        return self
+
+
+class Train(_Model):
+    """What is fitted, on which rows, and which rows are held out."""
+
+    window: Duration | Literal["all"] = "all"
+    holdout: Duration
+    estimator: str
+    features: str | None = Field(None, description="module:function shipped in the package")
+    encode: Literal["ordinal", "onehot"] | None = Field(
+        None, description="categorical columns; chosen by estimator when null"
+    )
+
+
+class Checks(_Model):
+    """Which suite, and how many rows may be set aside before the batch is refused."""
+
+    suite: str = "suite.json"
+    max_quarantined: float = Field(0.01, ge=0, le=1)
+
+
+class OfflineGate(_Model):
+    """One limit a candidate must meet on the held-out rows; with `slice`, in every value of that column."""
+
+    metric: MetricName
+    max: float | None = None
+    min: float | None = None
+    max_regression: float | None = Field(None, description="relative: 0.02 allows 2 % worse than the champion")
+    slice: str | None = None
+    min_rows: int = Field(30, description="slices with fewer rows are not judged")
+
+    @model_validator(mode="after")
+    def _has_limit(self) -> OfflineGate:
+        if self.max is None and self.min is None and self.max_regression is None:
+            raise ValueError("a gate needs a limit: max, min or max_regression")
+        return self
+
+
+class ShadowStage(_Model):
+    """The candidate follows the traffic log; nobody sees its answers."""
+
+    kind: Literal["shadow"]
+    loss: LossName
+    block: Duration = Field(
+        parse_duration("1h"), description="requests of one block are averaged: they belong together"
+    )
+    margin: float = Field(
+        0.0, description="how much worse a loss per request may be; 0 asks for better, in the loss's unit"
+    )
+    rehearse: Duration = Field(
+        parse_duration("0s"), description="how much logged traffic is answered before going live"
+    )
+    min_blocks: int = Field(8, ge=2)
+    min_duration: Duration = parse_duration("0s")
+    max_duration: Duration = parse_duration("14d")
+    on_timeout: Literal["abort", "pause"] = "abort"
+
+
+class Guardrails(_Model):
+    """Live behaviour that must not get worse; a limit that is null is not judged."""
+
+    error_rate: float | None = 0.001
+    latency_p99_ratio: float | None = None
+    prediction_psi: float | None = None
+
+
+class RolloutSpec(_Model):
+    """How a candidate becomes champion."""
+
+    alpha: float = Field(0.05, gt=0, lt=1)
+    stages: list[ShadowStage] = Field(min_length=1)
+    guardrails: Guardrails = Guardrails()
+    watch: Duration = parse_duration("7d")
+    promotion: Literal["automatic", "manual"] = "automatic"
+    max_errors: int = Field(3, ge=1, description="ERROR outcomes in a row before the rollout pauses")
+
+
+class Schedule(_Model):
+    """Cron lines in UTC; null for none."""
+
+    retrain: str | None = None
+    rollout: str | None = "*/5 * * * *"
+    monitor: str | None = "0 * * * *"
+
+
+class Monitors(_Model):
+    """What is watched, and when it fires a retrain."""
+
+    window: Duration = parse_duration("7d")
+    fdr: float = Field(0.05, gt=0, lt=1, description="false-discovery rate over all columns")
+    min_effect: float = Field(0.1, description="population stability index below which drift is not worth a word")
+    min_rows: int = Field(200, ge=1)
+    min_labels: int = Field(100, ge=1)
+    error_margin: float = Field(
+        0.1, description="relative rise of the loss over its held-out value that fires a retrain"
+    )
+    error_block: Duration = parse_duration("1h")
+    max_age: Duration | None = Field(None, description="a champion older than this fires a retrain")
+    cooldown: Duration = Field(
+        parse_duration("1d"), description="no second retrain for the same cause within this time"
+    )
+
+
+class PipelineSpec(_Model):
+    """One model that is kept true: pipelines/NAME/pipeline.yaml."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")
+    task: Task
+    clock: Literal["wall", "event"] = Field(
+        "wall", description="event: time is what the data says (replays, simulators)"
+    )
+    source: Source
+    columns: Columns
+    train: Train
+    checks: Checks = Checks()
+    gates: list[OfflineGate] = Field(min_length=1)
+    rollout: RolloutSpec
+    schedule: Schedule = Schedule()
+    monitors: Monitors = Monitors()
+
+
+class Params(_Model):
+    """params.yaml: the pinned hyperparameters and the seed; nothing else decides a fit's randomness."""
+
+    seed: int = 0
+    estimator: dict[str, float | int | str | bool | None] = {}

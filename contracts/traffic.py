@@ -1,0 +1,80 @@
+"""What was asked and answered, as it is written to the traffic log.
+
+All times are integers: microseconds since 1970-01-01 UTC. One row of a request is identified by (request id, row).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredBatch:
+    """One micro-batch the gateway answered; written in one write before its answers leave.
+
+    Per row (all lists of one length): `request_ids`, `rows` (index of the row within its request), `event_times`, `units`, `predictions`.
+    A prediction is the value (regression), the probability of the second class (binary) or the list of probabilities (multiclass).
+    """
+
+    pipeline: str
+    version: str
+    epoch: int
+    arm: str
+    propensity: float
+    logged_at: int
+    latency_us: int
+    request_ids: list[str]
+    rows: list[int]
+    event_times: list[int]
+    units: list[str | None]
+    features: dict[str, list[Any]]
+    predictions: list[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FailedBatch:
+    """Requests the gateway could not answer through a fault of ours (never the caller's); for the error-rate guardrail."""
+
+    pipeline: str
+    version: str
+    epoch: int
+    logged_at: int
+    request_ids: list[str]
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackBatch:
+    """Labels or rewards that came later; the last one for a (request id, row) counts."""
+
+    pipeline: str
+    received_at: int
+    request_ids: list[str]
+    rows: list[int]
+    labels: list[Any]
+    rewards: list[float | None]
+    observed_at: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowBatch:
+    """What a model in shadow answered to a logged micro-batch; `error` is set and `predictions` empty where it raised."""
+
+    pipeline: str
+    version: str
+    epoch: int
+    answered_at: int
+    latency_us: int
+    request_ids: list[str]
+    rows: list[int]
+    predictions: list[Any]
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a reader is: everything before it was read. Ordered by segment name, then byte offset."""
+
+    segment: str = ""
+    offset: int = 0

@@ -1,0 +1,1 @@
+"""What is expected of a batch, and which rows are set aside; pure."""

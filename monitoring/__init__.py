@@ -1,0 +1,1 @@
+"""What a monitor judges: drift, outliers, performance; pure."""

@@ -1,0 +1,1 @@
+"""The heart: paired evidence, verdicts and the pure reconcile function."""

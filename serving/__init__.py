@@ -1,0 +1,1 @@
+"""The gateway that answers users and the shadow process that reads its log."""

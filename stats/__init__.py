@@ -1,0 +1,1 @@
+"""Statistics, one algorithm a file; pure."""

@@ -1,0 +1,17 @@
+"""Shared fixtures: where the real data is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Return the folder of real data, or skip by name where UNDERSTUDY_REAL_DATA is unset."""
+    folder = os.environ.get("UNDERSTUDY_REAL_DATA")
+    if not folder:
+        pytest.skip("UNDERSTUDY_REAL_DATA is unset: the real data sets are not here")
+    return Path(folder).resolve()

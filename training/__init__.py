@@ -1,0 +1,1 @@
+"""Features, fit, evaluate, gates and the package of a model; pure."""

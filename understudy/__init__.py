@@ -1,0 +1,1 @@
+"""The command: init, up, retrain, status and the rest."""

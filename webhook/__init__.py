@@ -1,0 +1,1 @@
+"""The receiver that turns an alert into one Prefect run."""
