@@ -94,9 +94,7 @@ class Train(_Model):
     holdout: Duration
     estimator: str
     features: str | None = Field(None, description="module:function shipped in the package")
-    encode: Literal["ordinal", "onehot"] | None = Field(
-        None, description="categorical columns; chosen by estimator when null"
-    )
+    encode: Literal["ordinal", "onehot"] | None = Field(None, description="categorical columns; chosen by estimator when null")
 
 
 class Checks(_Model):
@@ -128,15 +126,9 @@ class ShadowStage(_Model):
 
     kind: Literal["shadow"]
     loss: LossName
-    block: Duration = Field(
-        parse_duration("1h"), description="requests of one block are averaged: they belong together"
-    )
-    margin: float = Field(
-        0.0, description="how much worse a loss per request may be; 0 asks for better, in the loss's unit"
-    )
-    rehearse: Duration = Field(
-        parse_duration("0s"), description="how much logged traffic is answered before going live"
-    )
+    block: Duration = Field(parse_duration("1h"), description="requests of one block are averaged: they belong together")
+    margin: float = Field(0.0, description="how much worse a loss per request may be; 0 asks for better, in the loss's unit")
+    rehearse: Duration = Field(parse_duration("0s"), description="how much logged traffic is answered before going live")
     min_blocks: int = Field(8, ge=2)
     min_duration: Duration = parse_duration("0s")
     max_duration: Duration = parse_duration("14d")
@@ -178,14 +170,10 @@ class Monitors(_Model):
     min_effect: float = Field(0.1, description="population stability index below which drift is not worth a word")
     min_rows: int = Field(200, ge=1)
     min_labels: int = Field(100, ge=1)
-    error_margin: float = Field(
-        0.1, description="relative rise of the loss over its held-out value that fires a retrain"
-    )
+    error_margin: float = Field(0.1, description="relative rise of the loss over its held-out value that fires a retrain")
     error_block: Duration = parse_duration("1h")
     max_age: Duration | None = Field(None, description="a champion older than this fires a retrain")
-    cooldown: Duration = Field(
-        parse_duration("1d"), description="no second retrain for the same cause within this time"
-    )
+    cooldown: Duration = Field(parse_duration("1d"), description="no second retrain for the same cause within this time")
 
 
 class PipelineSpec(_Model):
@@ -193,9 +181,7 @@ class PipelineSpec(_Model):
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")
     task: Task
-    clock: Literal["wall", "event"] = Field(
-        "wall", description="event: time is what the data says (replays, simulators)"
-    )
+    clock: Literal["wall", "event"] = Field("wall", description="event: time is what the data says (replays, simulators)")
     source: Source
     columns: Columns
     train: Train
