@@ -115,7 +115,7 @@ def read_model(path: Path, model: type[_Model]) -> _Model:
     try:
         return model.model_validate(content if content is not None else {})
     except ValidationError as error:
-        first = error.errors()[0]
+        first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")  # a typo explains what is then missing
         where = _path_in_file(first["loc"], content)
         line = _line_of(node, where)
         raise SpecError(
