@@ -37,7 +37,7 @@ def format_duration(value: timedelta) -> str:
     for unit in "wdhm":
         if seconds and seconds % _SECONDS[unit] == 0:
             return f"{int(seconds // _SECONDS[unit])}{unit}"
-    return f"{seconds:g}s"
+    return f"{seconds:.6f}".rstrip("0").rstrip(".") + "s"
 
 
 def _read(value: Any) -> Any:

@@ -32,6 +32,7 @@ class Snapshot:
         digest: sha256 over the partitions' digests in order, hex.
         watermark: greatest event time; only rows after it are read next.
         quarantined: rows set aside in all batches so far.
+        key: columns that identify a row; of rows with one key the one that came last counts.
     """
 
     id: str
@@ -44,3 +45,4 @@ class Snapshot:
     watermark: datetime
     created_at: datetime
     commit: str = ""
+    key: tuple[str, ...] = ()

@@ -1,0 +1,48 @@
+"""What a suite said about a batch, expectation by expectation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class RowSeverity(StrEnum):
+    """What a failed expectation does: sets its rows aside, refuses the batch, or only says so."""
+
+    ROW = "row"
+    BATCH = "batch"
+    WARN = "warn"
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectationResult:
+    """One expectation's answer.
+
+    Attributes:
+        kind: Great Expectations' name for it, e.g. `expect_column_values_to_be_between`.
+        subject: the column or columns it is about; `table` where it is about all.
+        severity: from the expectation's meta; None where the suite does not say.
+        rows: positions (0 is the first row) of the rows that failed it; empty where it does not judge rows.
+        unexpected: how many cells or rows failed, or None.
+        reason: one plain sentence.
+        error: why it could not run, or None.
+    """
+
+    kind: str
+    subject: str
+    severity: RowSeverity | None
+    success: bool
+    judges_rows: bool
+    rows: tuple[int, ...]
+    unexpected: int | None
+    reason: str
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteResult:
+    """All answers of one run of a suite; `docs` is the page that shows them, where one was asked for."""
+
+    rows: int
+    results: tuple[ExpectationResult, ...]
+    docs: str | None = None

@@ -1,0 +1,78 @@
+"""The report's pictures, drawn as SVG that needs nothing from outside."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pandas as pd
+
+from understudy.demo.story import ConfidencePath
+
+INK, SERVED, ONCE, GOOD, BAD = "#44505c", "#0b7285", "#c2410c", "#2b8a3e", "#c92a2a"
+
+
+def _axes(width: float = 9.0, height: float = 3.4) -> tuple[Any, Any]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.subplots()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", alpha=0.25)
+    for item in [*axes.spines.values()]:
+        item.set_color(INK)
+    return figure, axes
+
+
+def _svg(figure: Any) -> str:
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]
+
+
+def error_over_time(errors: pd.DataFrame, promotions: list[tuple[pd.Timestamp, str]], measure: str) -> str:
+    """Draw the served error beside "fitted once".
+
+    Args:
+        errors: indexed by time, columns `served` and `once`.
+        promotions: when which version took the stage, on the pipeline's clock.
+        measure: what the error is, for the axis.
+    """
+    figure, axes = _axes()
+    axes.plot(errors.index, errors["once"], color=ONCE, lw=1.6, label="fitted once")
+    axes.plot(errors.index, errors["served"], color=SERVED, lw=2.0, label="served by Understudy")
+    for at, version in promotions:
+        axes.axvline(at, color=INK, lw=0.7, alpha=0.45)
+        axes.annotate(f"v{version}", (at, 1), xycoords=("data", "axes fraction"), fontsize=7, color=INK, ha="left", va="top")
+    axes.set_ylabel(measure)
+    axes.legend(frameon=False, loc="upper left", fontsize=9)
+    return _svg(figure)
+
+
+def confidence_path(path: ConfidencePath) -> str:
+    """Draw a confidence sequence of the paired loss difference against its margin."""
+    figure, axes = _axes(height=2.8)
+    promoted = bool(path.lower) and path.lower[-1] > -path.margin
+    colour = GOOD if promoted else BAD if path.upper and path.upper[-1] < -path.margin else INK
+    axes.fill_between(path.blocks, path.lower, path.upper, color=colour, alpha=0.18, lw=0)
+    axes.plot(path.blocks, path.mean, color=colour, lw=1.8)
+    axes.axhline(-path.margin, color=INK, lw=1, ls="--")
+    finite = [abs(value) for value in path.mean]
+    span = 4 * max([*finite, 1e-9])
+    axes.set_ylim(-span, span)
+    axes.set_xlabel("blocks of paired requests")
+    axes.set_ylabel("loss(champion) − loss(candidate)")
+    axes.set_title(f"version {path.version}", loc="left", fontsize=10, color=INK)
+    return _svg(figure)
+
+
+def drift_by_feature(findings: list[dict[str, Any]]) -> str:
+    """Draw the effect size that the monitor saw, per column, against the size worth a word."""
+    rows = sorted((one for one in findings if one["observed"] is not None), key=lambda one: float(one["observed"]))
+    figure, axes = _axes(height=max(1.4, 0.32 * len(rows) + 0.8))
+    colours = [BAD if one["severity"] == "retrain" else ONCE if one["severity"] == "warn" else SERVED for one in rows]
+    axes.barh([f"{one['monitor']}: {one['subject']}" for one in rows], [float(one["observed"]) for one in rows], color=colours)
+    axes.grid(visible=False)
+    axes.set_xlabel("effect size")
+    return _svg(figure)
