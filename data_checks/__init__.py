@@ -1,1 +1,1 @@
-"""What is expected of a batch, and which rows are set aside; pure."""
+"""Suites, quarantine and what they say about a batch; pure."""

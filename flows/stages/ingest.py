@@ -1,0 +1,111 @@
+"""The first stage: new rows from the source become a snapshot, or are refused, or there are none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pandas as pd
+
+from adapters.data_repo import DataRepo
+from adapters.parquet_files import write_parquet
+from adapters.pipeline_files import Pipeline
+from adapters.settings import Settings
+from adapters.sources import read_new_rows
+from contracts.columns import EVENT_TIME
+from contracts.errors import BatchRefused, SpecError
+from contracts.snapshot import Snapshot
+from contracts.verdict import Outcome, Verdict
+from data_checks.quarantine import REASONS, Split, split
+from data_checks.verdicts import check_verdicts
+
+
+@dataclass(frozen=True, slots=True)
+class IngestResult:
+    """What an ingest did.
+
+    Attributes:
+        snapshot: the newest snapshot, whether made now or before.
+        new_rows: rows added to it now; 0 where the source had nothing new.
+        quarantined: rows of this batch that were set aside.
+        verdicts: what the suite said about this batch; empty where there was none.
+        docs: the page of the suite's results, or None.
+    """
+
+    snapshot: Snapshot
+    new_rows: int
+    quarantined: int
+    verdicts: tuple[Verdict, ...]
+    docs: Path | None
+
+
+def ingest(settings: Settings, pipeline: Pipeline, until: datetime | None = None) -> IngestResult:
+    """Read rows after the newest snapshot's watermark, check them, and add what passes as a snapshot.
+
+    Args:
+        settings: where everything is.
+        pipeline: which pipeline.
+        until: only rows whose label is known by then: event_time + label_delay <= until.
+
+    Raises:
+        SpecError: the source or the suite is wrong, or the source has no row at all.
+        BatchRefused: too many rows failed, or an expectation about the whole batch did; the rows are kept under quarantine/.
+    """
+    spec = pipeline.spec
+    repo = DataRepo(settings)
+    known_by = None if until is None else until - spec.columns.label_delay
+    with repo.exclusive():
+        before = repo.newest(spec.name)
+        rows = read_new_rows(spec, before.watermark if before else None, known_by)
+        if rows.empty:
+            return _nothing_new(spec.name, before, known_by)
+        parts, verdicts, docs = _check(settings, pipeline, rows)
+        _keep_aside(settings, pipeline, parts.quarantined, _span(rows))
+        _refuse_if_failed(settings, pipeline, rows, parts, verdicts)
+        snapshot = repo.add(spec.name, parts.kept, parts.quarantined, spec.columns.key)
+    return IngestResult(snapshot, len(parts.kept), len(parts.quarantined), verdicts, docs)
+
+
+def _nothing_new(name: str, before: Snapshot | None, until: datetime | None) -> IngestResult:
+    if before is None:
+        upto = f" up to {until.isoformat()}" if until else ""
+        raise SpecError(f"The source of '{name}' has no row{upto}, and there is no snapshot yet.", "Look at source in pipeline.yaml.")
+    return IngestResult(before, 0, 0, (), None)
+
+
+def _check(settings: Settings, pipeline: Pipeline, rows: pd.DataFrame) -> tuple[Split, tuple[Verdict, ...], Path | None]:
+    if pipeline.suite is None:
+        return Split(rows, rows.iloc[:0]), (), None
+    from adapters.expectations import run_suite
+
+    answer = run_suite(pipeline.suite, rows, settings.home / "data-docs" / pipeline.spec.name / _span(rows))
+    parts = split(rows, answer)
+    verdicts = check_verdicts(answer, len(parts.quarantined), pipeline.spec.checks.max_quarantined)
+    return parts, verdicts, Path(answer.docs) if answer.docs else None
+
+
+def _span(rows: pd.DataFrame) -> str:
+    return f"{rows[EVENT_TIME].min():%Y%m%dT%H%M%SZ}-{rows[EVENT_TIME].max():%Y%m%dT%H%M%SZ}"
+
+
+def _folder(settings: Settings, pipeline: Pipeline) -> Path:
+    return settings.home / "quarantine" / pipeline.spec.name
+
+
+def _keep_aside(settings: Settings, pipeline: Pipeline, quarantined: pd.DataFrame, span: str) -> None:
+    if not quarantined.empty:
+        write_parquet(quarantined, _folder(settings, pipeline) / f"{span}.parquet")
+
+
+def _refuse_if_failed(settings: Settings, pipeline: Pipeline, rows: pd.DataFrame, parts: Split, verdicts: tuple[Verdict, ...]) -> None:
+    failed = [verdict.reason for verdict in verdicts if verdict.outcome is Outcome.FAIL]
+    if parts.kept.empty and not failed:
+        failed = [f"none of {len(rows)} rows passed."]
+    if failed:
+        path = _folder(settings, pipeline) / f"refused-{_span(rows)}.parquet"
+        write_parquet(rows.assign(**{REASONS: " ".join(failed)}), path)
+        raise BatchRefused(
+            f"A batch of {len(rows)} rows of '{pipeline.spec.name}' was refused: {' '.join(failed)}",
+            f"No snapshot was made. The rows are in {path}; mend the source or the suite, then ingest again.",
+        )
