@@ -1,0 +1,229 @@
+"""The heart holds under random histories: lost actions, stale and foreign evidence, operators who change their minds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contracts.events import Intent, IntentKind
+from contracts.rollout import Act, Aliases, Evidence, GatewayView, ModelRef, Phase, RolloutState, Route, Submission, fresh_state
+from contracts.spec import RolloutSpec
+from contracts.verdict import Outcome, Verdict
+from rollout.reconcile import desired_aliases, reconcile
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+SPEC = RolloutSpec.model_validate(
+    {"stages": [{"kind": "shadow", "loss": "absolute_error", "max_duration": "14d"}], "watch": "7d", "max_errors": 2}
+)
+TWO_STAGES = SPEC.model_copy(update={"stages": [SPEC.stages[0], SPEC.stages[0]]})
+MANUAL = SPEC.model_copy(update={"promotion": "manual"})
+
+
+def model(version: int) -> ModelRef:
+    return ModelRef(str(version), f"digest-{version}", f"file:///models/{version}", "s1", START)
+
+
+def verdict(outcome: Outcome) -> Verdict:
+    return Verdict("paired absolute_error", outcome, 1.0, 0.0, 20, f"it is {outcome.name}")
+
+
+def asked(version: int) -> Submission:
+    return Submission(version, model(version), START, "schedule", "due", "cron")
+
+
+def seen(state: RolloutState, *outcomes: Outcome, epoch: int | None = None, **more: object) -> Evidence:
+    """Return evidence from a world in which every action of `state` was carried out."""
+    gateways = (GatewayView("g", state.epoch, state.champion.version, START),) if state.champion else ()
+    world = Evidence(state.epoch if epoch is None else epoch, desired_aliases(state), (), (), gateways, None, tuple(map(verdict, outcomes)))
+    return replace(world, **more)  # type: ignore[arg-type]  # test shorthand
+
+
+def running(spec: RolloutSpec = SPEC) -> RolloutState:
+    state = reconcile(spec, fresh_state("p"), Evidence(0, submissions=(asked(1),)), START).state
+    return reconcile(spec, state, seen(state, submissions=(asked(2),)), START).state
+
+
+def watching() -> RolloutState:
+    state = reconcile(SPEC, running(), seen(running(), Outcome.PASS), START).state
+    return reconcile(SPEC, state, seen(state), START).state
+
+
+def intent(kind: IntentKind) -> Evidence:
+    return Evidence(0, intents=(Intent(9, kind, "ada", "I say so", START),))
+
+
+def test_the_first_champion_needs_only_its_absolute_gates_and_the_decision_says_so() -> None:
+    decision = reconcile(SPEC, fresh_state("p"), Evidence(0, submissions=(asked(1),)), START)
+    assert decision.act is Act.BOOTSTRAP
+    assert decision.state.champion == model(1)
+    assert decision.submissions == (1,)
+    assert "only its absolute offline gates" in decision.reason
+
+
+def test_a_candidate_starts_in_shadow_under_a_new_epoch_and_no_user_sees_it() -> None:
+    state = running()
+    assert (state.phase, state.epoch, state.route.share) == (Phase.RUNNING, 2, 0.0)
+    assert (state.champion, state.route.shadow) == (model(1), model(2))
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "act"),
+    [
+        ((Outcome.PASS,), Act.PROMOTE),
+        ((Outcome.PASS, Outcome.INCONCLUSIVE), Act.HOLD),
+        ((), Act.HOLD),
+        ((Outcome.PASS, Outcome.FAIL), Act.ABORT),
+        ((Outcome.ERROR, Outcome.FAIL), Act.ABORT),
+        ((Outcome.PASS, Outcome.ERROR), Act.REPAIR),
+    ],
+)
+def test_the_worst_verdict_decides(outcomes: tuple[Outcome, ...], act: Act) -> None:
+    assert reconcile(SPEC, running(), seen(running(), *outcomes), START).act is act
+
+
+def test_evidence_of_another_epoch_counts_for_nothing() -> None:
+    for epoch in (0, 1, 3):
+        assert reconcile(SPEC, running(), seen(running(), Outcome.PASS, epoch=epoch), START).act is Act.HOLD
+        assert reconcile(SPEC, running(), seen(running(), Outcome.FAIL, epoch=epoch), START).act is Act.HOLD
+
+
+def test_nothing_is_judged_while_a_gateway_has_another_route() -> None:
+    late = seen(running(), Outcome.PASS, gateways=(GatewayView("g", 1, "1", START),))
+    decision = reconcile(SPEC, running(), late, START)
+    assert decision.act is Act.HOLD
+    assert "sent again" in decision.reason
+
+
+def test_errors_pause_only_after_the_set_number_in_a_row() -> None:
+    state = running()
+    first = reconcile(SPEC, state, seen(state, Outcome.ERROR), START)
+    assert (first.act, first.state.phase) == (Act.REPAIR, Phase.RUNNING)
+    second = reconcile(SPEC, first.state, seen(first.state, Outcome.ERROR), START)
+    assert (second.act, second.state.phase, second.state.paused_from) == (Act.PAUSE, Phase.PAUSED, Phase.RUNNING)
+
+
+def test_silence_past_the_longest_time_aborts_and_says_that_nothing_was_measured() -> None:
+    late = START + timedelta(days=14)
+    decision = reconcile(SPEC, running(), seen(running()), late)
+    assert decision.act is Act.ABORT
+    assert "nothing was measured" in decision.reason
+
+
+def test_a_newer_candidate_supersedes_one_still_in_shadow() -> None:
+    decision = reconcile(SPEC, running(), seen(running(), submissions=(asked(3),)), START)
+    assert (decision.act, decision.state.candidate, decision.state.epoch) == (Act.SUPERSEDE, model(3), 3)
+
+
+def test_every_stage_must_pass_before_promotion() -> None:
+    state = running(TWO_STAGES)
+    first = reconcile(TWO_STAGES, state, seen(state, Outcome.PASS), START)
+    assert (first.act, first.state.stage) == (Act.ADVANCE, 1)
+    assert reconcile(TWO_STAGES, first.state, seen(first.state, Outcome.PASS), START).act is Act.PROMOTE
+
+
+def test_manual_promotion_waits_for_a_person_and_names_them() -> None:
+    state = running(MANUAL)
+    assert reconcile(MANUAL, state, seen(state, Outcome.PASS), START).act is Act.HOLD
+    decision = reconcile(MANUAL, state, intent(IntentKind.PROMOTE), START)
+    assert (decision.act, decision.actor, decision.intents) == (Act.PROMOTE, "ada", (9,))
+
+
+def test_after_promotion_the_roles_are_swapped_not_dropped() -> None:
+    state = watching()
+    assert (state.phase, state.champion, state.previous, state.route.shadow) == (Phase.WATCHING, model(2), model(1), model(1))
+
+
+def test_a_new_champion_that_fails_its_watch_is_rolled_back() -> None:
+    decision = reconcile(SPEC, watching(), seen(watching(), Outcome.FAIL), START)
+    assert (decision.act, decision.state.champion) == (Act.ROLLBACK, model(1))
+
+
+def test_the_watch_ends_only_after_its_time() -> None:
+    assert reconcile(SPEC, watching(), seen(watching(), Outcome.PASS), START + timedelta(days=6)).act is Act.HOLD
+    assert reconcile(SPEC, watching(), seen(watching()), START + timedelta(days=7)).state.phase is Phase.IDLE
+
+
+def test_a_champion_moved_by_someone_else_ends_the_rollout() -> None:
+    decision = reconcile(SPEC, running(), seen(running(), Outcome.PASS, aliases=Aliases("77", "2", None)), START)
+    assert (decision.act, decision.state.champion) == (Act.ABORT, model(1))
+
+
+def test_an_operators_roll_back_works_while_watching_and_long_after() -> None:
+    for state in (watching(), replace(watching(), phase=Phase.IDLE)):
+        decision = reconcile(SPEC, state, intent(IntentKind.ROLLBACK), START)
+        assert (decision.act, decision.state.champion, decision.actor) == (Act.ROLLBACK, model(1), "ada")
+
+
+@pytest.mark.parametrize("kind", list(IntentKind))
+def test_an_intent_that_cannot_be_followed_is_declined_and_consumed(kind: IntentKind) -> None:
+    decision = reconcile(SPEC, fresh_state("p"), intent(kind), START)
+    assert (decision.act, decision.intents, decision.state.route) == (Act.DECLINE, (9,), Route(0, None, None))
+
+
+events = st.lists(
+    st.tuples(
+        st.sampled_from([*Outcome, None]),  # what is measured
+        st.sampled_from([*IntentKind, *[None] * 12]),  # what an operator asks
+        st.booleans(),  # a new version is submitted
+        st.sampled_from([True, True, True, False]),  # the actions were carried out
+        st.sampled_from([0, 0, 0, -1, 1]),  # from which epoch the evidence is
+        st.integers(0, 5),  # days that pass
+    ),
+    max_size=60,
+)
+
+
+@settings(max_examples=1500, deadline=None)
+@given(events)
+def test_no_history_breaks_the_promises(history: list[tuple[Outcome | None, IntentKind | None, bool, bool, int, int]]) -> None:
+    state, world, now, version = fresh_state("p"), fresh_state("p"), START, 0
+    waiting: list[Submission] = []
+    for number, (outcome, wish, submitted, carried_out, stale, days) in enumerate(history):
+        now += timedelta(days=days)
+        if submitted:
+            version += 1
+            waiting.append(asked(version))
+        if carried_out:
+            world = state
+        evidence = seen(
+            world,
+            *([outcome] if outcome is not None else []),
+            epoch=state.epoch + stale,
+            submissions=tuple(waiting),
+            intents=(Intent(number, wish, "ada", "so", now),) if wish else (),
+        )
+        decision = reconcile(SPEC, state, evidence, now)
+        _promises(state, decision.state, decision.act, evidence, wish)
+        waiting = [one for one in waiting if one.id not in decision.submissions]
+        state = decision.state
+    _comes_to_rest(state, now)
+
+
+def _promises(before: RolloutState, after: RolloutState, act: Act, evidence: Evidence, wish: IntentKind | None) -> None:
+    assert after.epoch >= before.epoch
+    assert after.revision == before.revision + (act is not Act.HOLD)
+    exposed = (before.route.champion, before.route.shadow) != (after.route.champion, after.route.shadow)
+    assert not exposed or after.epoch == before.epoch + 1
+    assert after.champion is None or after.champion != after.candidate
+    assert before.champion is None or after.champion is not None
+    assert after.phase is not Phase.RUNNING or after.route.shadow == after.candidate is not None
+    if act is Act.PROMOTE and wish is not IntentKind.PROMOTE:
+        assert evidence.epoch == before.epoch
+        assert [one.outcome for one in evidence.verdicts] == [Outcome.PASS]
+        assert evidence.aliases == desired_aliases(before)
+    if after.champion != before.champion and before.champion is not None:
+        assert act in {Act.PROMOTE, Act.ROLLBACK}
+
+
+def _comes_to_rest(state: RolloutState, now: datetime) -> None:
+    """From wherever a history stopped, ticks whose actions are carried out lead back to idle."""
+    if state.phase is Phase.PAUSED:
+        state = reconcile(SPEC, state, replace(seen(state), intents=intent(IntentKind.RESUME).intents), now).state
+    for _ in range(8):
+        now += timedelta(days=15)
+        state = reconcile(SPEC, state, seen(state), now).state
+    assert state.phase is Phase.IDLE
