@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -71,6 +72,12 @@ def is_whole(root: Path, path: str) -> bool:
 @contextmanager
 def _opened(root: Path, remote: str, doing: str) -> Iterator[Any]:
     os.environ["DVC_NO_ANALYTICS"] = "1"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # DVC's own use of its libraries, nothing a user could mend
+        yield from _guarded(root, remote, doing)
+
+
+def _guarded(root: Path, remote: str, doing: str) -> Iterator[Any]:
     from botocore.exceptions import BotoCoreError, ClientError
     from dvc.exceptions import DvcException
     from dvc.repo import Repo

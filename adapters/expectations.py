@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,9 @@ def run_suite(suite: dict[str, Any], frame: pd.DataFrame, docs_dir: Path | None 
 
 def _great_expectations() -> Any:
     os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read once, when the library is imported
-    import great_expectations
-
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "module 'sre_", DeprecationWarning)  # its own imports, nothing a user could mend
+        import great_expectations
     logging.getLogger("great_expectations").setLevel(logging.ERROR)
     return great_expectations
 
@@ -125,7 +127,7 @@ def _reason(config: Any, subject: str, result: dict[str, Any], error: str | None
 
 
 def _short(value: Any) -> str:
-    text = str(value)
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
     return text if len(text) <= 80 else text[:77] + "…"
 
 

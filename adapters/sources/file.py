@@ -72,10 +72,10 @@ def read_table(path: Path, delimiter: str = ",") -> pd.DataFrame:
         if name.endswith((".parquet", ".pq")):
             return pd.read_parquet(path)
         if name.endswith((".jsonl", ".ndjson")):
-            return pd.read_json(path, lines=True, convert_dates=False)
+            return pd.read_json(path, lines=True, dtype=False)
         if name.endswith((".csv", ".tsv", ".txt")):
             return pd.read_csv(path, sep="\t" if name.endswith(".tsv") else delimiter, low_memory=False)
-    except (ValueError, OSError) as error:  # pandas' and pyarrow's parser errors are ValueErrors
+    except (ValueError, OSError, EOFError) as error:  # pandas' and pyarrow's parser errors are ValueErrors
         raise SpecError(f"{path} cannot be read: {str(error).strip().splitlines()[0]}.", "Mend the file, or source.delimiter.") from error
     raise SpecError(f"{path} is of no kind that is known.", "Give a .csv, .csv.gz, .tsv, .parquet or .jsonl file.")
 

@@ -72,7 +72,8 @@ def _text(column: pd.Series) -> pd.Series:
 
 def _parse(texts: pd.Series, pattern: str | None, zone: ZoneInfo) -> pd.Series:
     if isinstance(texts.dtype, pd.DatetimeTZDtype):
-        return texts.dt.tz_convert("UTC")
+        same: pd.Series = texts.dt.tz_convert("UTC")
+        return same
     zoned = _has_zone(texts, pattern)
     form = pattern or "ISO8601"
     aware: pd.Series = pd.to_datetime(texts.where(zoned), format=form, errors="coerce", utc=True)
