@@ -5,7 +5,7 @@ All times are integers: microseconds since 1970-01-01 UTC. One row of a request 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -74,7 +74,6 @@ class ShadowBatch:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far a reader is: everything before it was read. Ordered by segment name, then byte offset."""
+    """How far a reader is: bytes read of each segment of a stream."""
 
-    segment: str = ""
-    offset: int = 0
+    offsets: dict[str, int] = field(default_factory=dict)
