@@ -9,6 +9,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from contracts.errors import SpecError
@@ -39,6 +40,8 @@ def run_suite(suite: dict[str, Any], frame: pd.DataFrame, docs_dir: Path | None 
     asset = context.data_sources.add_pandas("memory").add_dataframe_asset("rows")
     batch = asset.add_batch_definition_whole_dataframe("whole").get_batch({"dataframe": frame.reset_index(drop=True)})
     answer = batch.validate(built, result_format=_FORMAT)
+    for one in answer.results:
+        one.result = _plain(one.result)
     docs = None if docs_dir is None else str(_write_page(answer, docs_dir))
     return SuiteResult(len(frame), tuple(_result(one) for one in answer.results), docs)
 
@@ -89,6 +92,15 @@ def _result(answer: Any) -> ExpectationResult:
         reason=_reason(config, subject, result, error, success=bool(answer.success)),
         error=error,
     )
+
+
+def _plain(value: Any) -> Any:
+    """Turn NumPy scalars into Python's own: Great Expectations' page cannot show them."""
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _subject(kwargs: dict[str, Any]) -> str:
