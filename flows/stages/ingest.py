@@ -18,6 +18,7 @@ from contracts.errors import BatchRefused, SpecError
 from contracts.snapshot import Snapshot
 from contracts.verdict import Outcome, Verdict
 from data_checks.quarantine import REASONS, Split, split
+from data_checks.schema import schema_conflicts
 from data_checks.verdicts import check_verdicts
 
 
@@ -60,6 +61,7 @@ def ingest(settings: Settings, pipeline: Pipeline, until: datetime | None = None
         rows = read_new_rows(spec, before.watermark if before else None, known_by)
         if rows.empty:
             return _nothing_new(spec.name, before, known_by)
+        _refuse_if_other_columns(settings, pipeline, before, rows)
         parts, verdicts, docs = _check(settings, pipeline, rows)
         _keep_aside(settings, pipeline, parts.quarantined, _span(rows))
         _refuse_if_failed(settings, pipeline, rows, parts, verdicts)
@@ -103,9 +105,24 @@ def _refuse_if_failed(settings: Settings, pipeline: Pipeline, rows: pd.DataFrame
     if parts.kept.empty and not failed:
         failed = [f"none of {len(rows)} rows passed."]
     if failed:
-        path = _folder(settings, pipeline) / f"refused-{_span(rows)}.parquet"
-        write_parquet(rows.assign(**{REASONS: " ".join(failed)}), path)
-        raise BatchRefused(
-            f"A batch of {len(rows)} rows of '{pipeline.spec.name}' was refused: {' '.join(failed)}",
-            f"No snapshot was made. The rows are in {path}; mend the source or the suite, then ingest again.",
-        )
+        raise _refusal(settings, pipeline, rows, failed)
+
+
+def _refuse_if_other_columns(settings: Settings, pipeline: Pipeline, before: Snapshot | None, rows: pd.DataFrame) -> None:
+    if before is None:
+        return
+    empty = [name for name in rows.columns if rows[name].isna().all()]  # a column without a value has no kind
+    known = {name: dtype for name, dtype in before.columns.items() if name not in empty}
+    conflicts = schema_conflicts(known, {str(name): str(dtype) for name, dtype in rows.dtypes.items()})
+    if conflicts:
+        raise _refusal(settings, pipeline, rows, conflicts)
+
+
+def _refusal(settings: Settings, pipeline: Pipeline, rows: pd.DataFrame, reasons: list[str]) -> BatchRefused:
+    """Keep a refused batch's rows for looking at, and return the error that says why."""
+    path = _folder(settings, pipeline) / f"refused-{_span(rows)}.parquet"
+    write_parquet(rows.assign(**{REASONS: " ".join(reasons)}), path)
+    return BatchRefused(
+        f"A batch of {len(rows)} rows of '{pipeline.spec.name}' was refused: {' '.join(reasons)}",
+        f"No snapshot was made. The rows are in {path}; mend the source or the suite, then ingest again.",
+    )

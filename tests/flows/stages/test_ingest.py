@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -118,6 +119,17 @@ def test_a_bad_batch_is_refused_as_a_whole(place: tuple[Settings, Path], column:
     assert run(place).new_rows == HOURS - 2
 
 
+def test_a_batch_whose_column_turned_into_text_or_went_is_refused(place: tuple[Settings, Path]) -> None:
+    settings, data = place
+    run(place, at(10))
+    table().assign(x=["many"] * HOURS).to_csv(data, index=False)
+    with pytest.raises(BatchRefused, match="column 'x' was number and is text"):
+        run(place)
+    table().assign(further=1, y=7).to_csv(data, index=False)
+    assert run(place).snapshot.rows == HOURS, "a further column and a whole number are no conflict"
+    assert DataRepo(settings).newest("sales") is not None
+
+
 def test_a_source_without_any_row_says_so(place: tuple[Settings, Path]) -> None:
     with pytest.raises(SpecError, match="has no row up to 2025"):
         run(place, datetime(2026, 1, 1, 0, 30, tzinfo=UTC))
@@ -181,24 +193,27 @@ def killed(settings: Settings, module: str, name: str, when: str) -> int:
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize(("module", "name"), STEPS)
 def test_killed_at_any_step_and_run_again_every_row_is_there_once(place: tuple[Settings, Path], module: str, name: str, when: str) -> None:
-    settings, _ = place
+    settings, data = place
     (settings.pipelines / "sales" / "suite.json").unlink()  # Great Expectations' import would be most of the time
     creates = name in {"dvc_files.lay_out", "git:init"}
     if not creates:
         run(place, at(10))
     assert killed(settings, module, name, when) == -signal.SIGKILL
+    table(HOURS + 4).to_csv(data, index=False)  # the world goes on meanwhile, so the next batch is another one
     result = run(place)
     repo = DataRepo(settings)
-    frame = repo.frame(result.snapshot)
-    assert frame["id"].tolist() == list(range(HOURS))
-    assert len(repo.snapshots("sales")) == (1 if creates else 2)
+    assert repo.frame(result.snapshot)["id"].tolist() == list(range(HOURS + 4))
+    finished = (name, when) in {("git:commit", "after"), ("git:tag", "before"), ("git:tag", "after")}
+    assert len(repo.snapshots("sales")) == 2 + finished - creates, "a committed snapshot is kept, an unfinished one is not"
     folder = settings.data_repo / "sales"
-    tracked = {path.name.removesuffix(".dvc") for path in folder.glob("*.dvc")}
-    assert {path.name for path in folder.iterdir() if path.suffix == ".parquet"} == tracked
+    partitions = {one.name for one in result.snapshot.partitions}
+    assert {path.name for path in folder.glob("*.parquet")} == partitions, "nothing is left over"
+    assert {path.name for path in folder.glob("*.dvc")} == {f"{one}.dvc" for one in partitions}
     status = subprocess.run(["git", "status", "--short"], cwd=settings.data_repo, capture_output=True, text=True, check=True).stdout
     assert status == ""
-    remote = [path for path in Path(settings.dvc_remote).rglob("*") if path.is_file()]
-    assert len(remote) == len(tracked)
+    remote = {path.parent.name + path.name for path in Path(settings.dvc_remote).rglob("*") if path.is_file()}
+    wanted = {hashlib.md5((folder / one).read_bytes(), usedforsecurity=False).hexdigest() for one in partitions}
+    assert wanted <= remote
 
 
 def test_the_real_file_takes_under_five_seconds(place: tuple[Settings, Path], real_data: Path) -> None:
