@@ -69,13 +69,19 @@ class DataRepo:
             since: only rows with event_time >= since.
 
         Raises:
+            UsageError: the snapshot has no such column.
             OutsideError: bytes are not here and the remote cannot give them.
         """
+        for name in columns or ():
+            if name not in snapshot.columns:
+                raise UsageError(
+                    f"Snapshot {snapshot.id} of '{snapshot.pipeline}' has no column '{name}'.", "Mend columns in pipeline.yaml."
+                )
         wanted = _from(snapshot.partitions, since)
         paths = [f"{snapshot.pipeline}/{one.name}" for one in wanted]
         self._bring(paths)
         read = None if columns is None else list(dict.fromkeys([*columns, EVENT_TIME, *snapshot.key]))
-        frames = [pd.read_parquet(self._root / path, columns=read) for path in paths]
+        frames = [_read(self._root / path, read) for path in paths]
         rows = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
         if snapshot.key:
             rows = rows.drop_duplicates(list(snapshot.key), keep="last")
@@ -125,8 +131,8 @@ class DataRepo:
                 self._held = False
 
     def _at(self, pipeline: str, tag: str) -> Snapshot:
-        commit, _, text = git(self._root, "log", "-1", "--format=%H", tag), "", git(self._root, "show", f"{tag}:{pipeline}/{MANIFEST}")
-        return read_manifest(text, commit)
+        commit = git(self._root, "rev-parse", f"{tag}^{{commit}}")
+        return read_manifest(git(self._root, "show", f"{tag}:{pipeline}/{MANIFEST}"), commit)
 
     def _bring(self, paths: list[str]) -> None:
         missing = [path for path in paths if not dvc_files.is_whole(self._root, path)]
@@ -178,6 +184,15 @@ class DataRepo:
         for path in [*self._root.glob("*/*.parquet"), *self._root.glob("*/.*.tmp")]:
             if not Path(f"{path}.dvc").is_file():
                 path.unlink()
+
+
+def _read(path: Path, columns: list[str] | None) -> pd.DataFrame:
+    if columns is None:
+        return pd.read_parquet(path)
+    try:
+        return pd.read_parquet(path, columns=columns)
+    except ValueError:  # the partition is older than one of the columns
+        return pd.read_parquet(path).reindex(columns=columns)
 
 
 def _from(partitions: tuple[Partition, ...], since: datetime | None) -> tuple[Partition, ...]:

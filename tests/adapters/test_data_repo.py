@@ -74,6 +74,15 @@ def test_a_known_key_replaces_the_row_when_read(settings: Settings) -> None:
     assert repo.frame(snapshot, since=datetime(2026, 1, 1, 12, tzinfo=UTC))["id"].tolist() == [1]
 
 
+def test_a_column_that_came_later_is_empty_before(settings: Settings) -> None:
+    repo = DataRepo(settings)
+    repo.add("a", rows("2026-01-01", 1.0), NONE, [])
+    snapshot = repo.add("a", rows("2026-01-02", 2.0).assign(z=5.0), NONE, [])
+    assert repo.frame(snapshot, ["z"])["z"].isna().tolist() == [True, False]
+    with pytest.raises(UsageError, match="has no column 'zz'"):
+        repo.frame(snapshot, ["zz"])
+
+
 def test_rows_that_are_in_already_are_a_conflict(settings: Settings) -> None:
     repo = DataRepo(settings)
     repo.add("a", rows("2026-01-01", 1.0), NONE, [])
