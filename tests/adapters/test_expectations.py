@@ -90,7 +90,7 @@ def test_the_proposed_suite_passes_on_the_real_file_and_catches_damage(real_data
     suite = propose_suite(frame, spec)
     answer = run_suite(suite, frame)
     assert [result.reason for result in answer.results if not result.success] == []
-    frame.loc[[100, 200], "temp"] = [9.9, None]
+    frame.loc[[100, 200], "temp"] = [9.9, float("nan")]
     frame.loc[300, "cnt"] = -4
     parts = split(frame, run_suite(suite, frame))
     assert parts.quarantined["instant"].tolist() == [101, 201, 301]
