@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
@@ -29,7 +29,7 @@ class ReplayResult:
     Attributes:
         failed: requests without an answer of 200.
         seconds: wall time of all requests, feedback not counted.
-        predictions: the first output per row, by the frame's index; absent rows were not answered.
+        predictions: one per row, in the frame's order and index; NaN where not answered; of multiclass the chance of the first class.
         latency_p50_ms, latency_p99_ms: of answered requests, milliseconds.
         feedback: labels sent.
     """
@@ -72,7 +72,10 @@ def replay_frame(
     missing = [name for name in wanted if name not in frame.columns]
     if missing:
         raise UsageError(f"The rows to replay have no column '{missing[0]}'.", f"Columns there are: {', '.join(map(str, frame.columns))}.")
-    return asyncio.run(_replay(settings.gateway_url, spec, frame.sort_values(EVENT_TIME, kind="stable"), rows_per_request, feedback))
+    if rows_per_request < 1 or frame.index.has_duplicates:
+        raise UsageError("A replay needs at least one row a request and an index without duplicates.", "Reset the frame's index.")
+    result = asyncio.run(_replay(settings.gateway_url, spec, frame.sort_values(EVENT_TIME, kind="stable"), rows_per_request, feedback))
+    return replace(result, predictions=result.predictions.reindex(frame.index))
 
 
 async def _replay(url: str, spec: PipelineSpec, frame: pd.DataFrame, size: int, feedback: bool) -> ReplayResult:
@@ -111,7 +114,7 @@ async def _ask(client: httpx.AsyncClient, limit: asyncio.Semaphore, spec: Pipeli
             return _Answer(request_id, rows, None, 0.0)
         milliseconds = (time.perf_counter() - started) * 1000
     data = response.json()["outputs"][0]["data"] if response.status_code == 200 else None
-    return _Answer(request_id, rows, None if data is None else data[: len(rows)], milliseconds)
+    return _Answer(request_id, rows, None if data is None else data[:: max(1, len(data) // len(rows))], milliseconds)
 
 
 def infer_request(spec: PipelineSpec, rows: pd.DataFrame, request_id: str) -> dict[str, Any]:
