@@ -1,4 +1,4 @@
-# Two commands are enough: `make demo` and `make test`. Everything installs into .venv from requirements.lock, hashes checked.
+# Everything installs into .venv from requirements.lock, hashes checked.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export DO_NOT_TRACK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test lint bench clean lock
+.PHONY: help setup test lint clean lock
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -22,11 +22,8 @@ $(VENV)/.installed: requirements.lock requirements-bootstrap.lock pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: setup ## the whole loop, told as it happens (DATA=FILE for real data, KEEP=1 to leave it running)
-	$(BIN)/understudy demo $(if $(DATA),--data $(DATA)) $(if $(KEEP),--keep)
-
 test: setup lint ## lint, types and every test (ARGS='-k name' for a part)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: setup ## ruff, mypy and the layers
 	$(BIN)/ruff check .
@@ -34,17 +31,10 @@ lint: setup ## ruff, mypy and the layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: setup ## all benchmarks, bounded
-	$(BIN)/python -m benchmarks
-
-bench-%: setup
-	$(BIN)/python -m benchmarks $*
-
 lock: ## resolve the dependencies again and write requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml --group dev -o requirements.lock
 	echo 'uv' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header - -o requirements-bootstrap.lock
 
 clean: ## remove the environment, local state and caches
-	-$(BIN)/understudy down 2>/dev/null
 	rm -rf $(VENV) .understudy .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

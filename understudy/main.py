@@ -14,7 +14,6 @@ from contracts.errors import UnderstudyError
 # command -> (module, one line of help): a command's module is imported only when it is asked for
 _COMMANDS = {
     "check": ("data", "Run the suite on a file, or on the newest snapshot."),
-    "demo": ("demo", "Play the whole loop, told as it happens; ends with a report."),
     "diff": ("data", "Say what changed between two snapshots."),
     "explain": ("decisions", "Show one decision with its numbers and limits."),
     "history": ("decisions", "List the decisions, newest first."),
