@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,16 +23,14 @@ def _free_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgresql() -> Iterator[str]:
     """Start a throwaway PostgreSQL server and return its SQLAlchemy URL."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not found:
         pytest.skip("PostgreSQL is not installed (Debian package postgresql)")
-    folder = tmp_path_factory.mktemp("postgresql")
+    folder = Path(tempfile.mkdtemp(prefix="understudy-postgresql-"))  # not below pytest's own folder: PostgreSQL's user may not enter it
     run = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
     if run:
-        for parent in [folder, *folder.parents[:2]]:
-            parent.chmod(0o755)
         shutil.chown(folder, "postgres", "postgres")
     data, port, binaries = folder / "data", _free_port(), found[-1].parent
     subprocess.run(
@@ -45,6 +44,7 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     finally:
         server.terminate()
         server.wait(30)
+        shutil.rmtree(folder)
 
 
 def _wait(port: int) -> None:
