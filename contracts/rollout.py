@@ -162,6 +162,15 @@ class Evidence:
     verdicts: tuple[Verdict, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one tick measured: the verdicts of an epoch, and when, on the pipeline's clock."""
+
+    epoch: int
+    clock: datetime
+    verdicts: tuple[Verdict, ...]
+
+
 class Act(StrEnum):
     """What a decision does; `hold` changes nothing and is not written to the ledger."""
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Table, delete, insert, select, update
 from adapters.ledger import tables
 from adapters.ledger.rows import from_json, text, to_json
 from contracts.events import Alert, Finding
-from contracts.rollout import GatewayView, ShadowView
+from contracts.rollout import GatewayView, Measured, ShadowView
 
 
 class Observations:
@@ -55,6 +55,16 @@ class Observations:
         with self._read() as connection:
             found = connection.execute(select(tables.shadows.c.view).where(tables.shadows.c.pipeline == pipeline)).scalar()
         return None if found is None else from_json(found, ShadowView)
+
+    def report_evidence(self, pipeline: str, seen: Measured) -> None:
+        """Keep what the newest tick measured, whether or not it led to a decision."""
+        self._replace(tables.evidence, {"pipeline": pipeline}, {"seen": to_json(seen)})
+
+    def evidence(self, pipeline: str) -> Measured | None:
+        """Return what the newest tick measured."""
+        with self._read() as connection:
+            found = connection.execute(select(tables.evidence.c.seen).where(tables.evidence.c.pipeline == pipeline)).scalar()
+        return None if found is None else from_json(found, Measured)
 
     def add_findings(self, pipeline: str, findings: tuple[Finding, ...], run: str, at: datetime) -> None:
         """Keep what one monitor run found."""

@@ -77,6 +77,13 @@ shadows = Table(
     Column("view", JSON, nullable=False),
 )
 
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("pipeline", String(64), primary_key=True),
+    Column("seen", JSON, nullable=False),
+)
+
 findings = Table(
     "findings",
     metadata,

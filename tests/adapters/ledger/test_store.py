@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from adapters.ledger import Ledger
 from contracts.errors import Conflict, OutsideError
 from contracts.events import Alert, Cause, Finding, IntentKind, Severity, Trigger
-from contracts.rollout import Act, Decision, GatewayView, ModelRef, Phase, Route, ShadowView, fresh_state
+from contracts.rollout import Act, Decision, GatewayView, Measured, ModelRef, Phase, Route, ShadowView, fresh_state
 from contracts.verdict import Outcome, Verdict
 
 NOW = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
@@ -142,3 +142,10 @@ def test_a_ledger_that_cannot_be_opened_says_where_and_hides_the_password(tmp_pa
     with pytest.raises(OutsideError, match="cannot be opened") as caught:
         Ledger("postgresql+psycopg://me:secret@127.0.0.1:1/none")
     assert "secret" not in str(caught.value)
+
+
+def test_the_newest_measurement_is_kept_whether_or_not_it_led_to_a_decision(ledger: Ledger) -> None:
+    assert ledger.evidence("p") is None
+    ledger.report_evidence("p", Measured(1, NOW, ()))
+    ledger.report_evidence("p", Measured(2, NOW, (VERDICT,)))
+    assert ledger.evidence("p") == Measured(2, NOW, (VERDICT,))
