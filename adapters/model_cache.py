@@ -1,0 +1,59 @@
+"""Packages near the process that answers: fetched once, kept by digest, never trusted without a check."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from adapters.file_lock import file_lock
+from adapters.model_fetch import fetch
+from adapters.package_store import folder_digest
+from adapters.settings import Settings
+from contracts.errors import DigestMismatch
+from contracts.rollout import ModelRef
+
+_PART = "part-"  # folders that are still being fetched
+
+
+def cached_package(settings: Settings, model: ModelRef) -> Path:
+    """Return the folder of a version's package in the local cache, fetched where it is absent or damaged.
+
+    Every byte is checked at each call. A folder appears whole or not at all, also when several processes ask at once.
+
+    Raises:
+        DigestMismatch: the registry holds other bytes than those approved; nothing of them is kept.
+        OutsideError: the package is not in the cache and could not be fetched.
+        UsageError: its address is of no kind that is known.
+    """
+    folder = settings.model_cache / model.digest
+    if _holds(folder, model.digest):
+        return folder
+    with file_lock(settings.model_cache / "lock"):
+        if not _holds(folder, model.digest):  # another process may have fetched it meanwhile
+            _fetch_into(folder, settings, model)
+    return folder
+
+
+def _holds(folder: Path, digest: str) -> bool:
+    return folder.is_dir() and folder_digest(folder) == digest
+
+
+def _fetch_into(folder: Path, settings: Settings, model: ModelRef) -> None:
+    """Fetch beside, check, then rename; the caller holds the lock, so what is left of a killed fetch can go."""
+    for left in folder.parent.glob(f"{_PART}*"):
+        shutil.rmtree(left)
+    part = Path(tempfile.mkdtemp(prefix=_PART, dir=folder.parent))
+    try:
+        fetch(model.uri, part, settings.mlflow_uri)
+        found = folder_digest(part)
+        if found != model.digest:
+            raise DigestMismatch(
+                f"Version {model.version} at {model.uri} has digest {found[:12]} and not the approved {model.digest[:12]}: it is not loaded.",
+                "Find out who changed it; the version that serves goes on serving.",
+            )
+        if folder.exists():
+            shutil.rmtree(folder)
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)  # gone already where it was renamed
