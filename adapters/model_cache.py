@@ -49,8 +49,8 @@ def _fetch_into(folder: Path, settings: Settings, model: ModelRef) -> None:
         found = folder_digest(part)
         if found != model.digest:
             raise DigestMismatch(
-                f"Version {model.version} at {model.uri} has digest {found[:12]} and not the approved {model.digest[:12]}: it is not loaded.",
-                "Find out who changed it; the version that serves goes on serving.",
+                f"Version {model.version} at {model.uri} has digest {found[:12]} and not the approved {model.digest[:12]}.",
+                "It is not loaded; find out who changed it.",
             )
         if folder.exists():
             shutil.rmtree(folder)

@@ -39,7 +39,7 @@ def test_a_package_is_fetched_once_and_then_needs_no_registry(settings: Settings
 
 def test_bytes_that_are_not_the_ones_approved_are_refused_and_not_kept(settings: Settings, model: ModelRef, tmp_path: Path) -> None:
     (tmp_path / "registry" / "model.skops").write_bytes(b"other")
-    with pytest.raises(DigestMismatch, match="Version 1 at .* is not loaded"):
+    with pytest.raises(DigestMismatch, match=r"Version 1 at .* is not loaded"):
         cached_package(settings, model)
     assert [path.name for path in settings.model_cache.iterdir()] == ["lock"]
 
