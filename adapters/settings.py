@@ -28,6 +28,7 @@ class Settings:
     gateway_url: str | None
     webhook_url: str | None
     webhook_secret: str | None
+    prefect_auth: str | None = None
 
     @property
     def services_file(self) -> Path:
@@ -76,4 +77,5 @@ def read_settings(home: Path | None = None, pipelines: Path | None = None) -> Se
         gateway_url=env.get("UNDERSTUDY_GATEWAY_URL") or up.get("gateway"),
         webhook_url=env.get("UNDERSTUDY_WEBHOOK_URL") or up.get("webhook"),
         webhook_secret=_secret(root),
+        prefect_auth=env.get("PREFECT_API_AUTH_STRING"),
     )

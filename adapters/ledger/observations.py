@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, insert, select, update
+from sqlalchemy import Connection, Table, delete, func, insert, select, update
 
 from adapters.ledger import tables
 from adapters.ledger.rows import from_json, text, to_json
@@ -116,12 +116,16 @@ class Observations:
             connection.execute(insert(tables.calls).values(row))
 
     def newest_run(self, pipeline: str, cause: str) -> tuple[float, str] | None:
-        """Return when a call last started a run for this pipeline and cause (seconds since 1970), and that run's id."""
+        """Return when the newest run for this pipeline and cause was first asked for (seconds since 1970), and its id.
+
+        Asking again for the same run, as alerts do while they fire, does not make it newer.
+        """
         table = tables.calls
         query = (
-            select(table.c.at, table.c.flow_run)
+            select(func.min(table.c.at), table.c.flow_run)
             .where(table.c.pipeline == pipeline, table.c.cause == cause, table.c.status == 202, table.c.flow_run.is_not(None))
-            .order_by(table.c.id.desc())
+            .group_by(table.c.flow_run)
+            .order_by(func.min(table.c.id).desc())
             .limit(1)
         )
         with self._read() as connection:

@@ -138,6 +138,17 @@ def test_the_newest_run_of_a_cause_is_found_for_the_cool_down(ledger: Ledger) ->
     assert newest[1] == "f1"
 
 
+def test_an_alert_that_is_told_again_does_not_prolong_the_cool_down(ledger: Ledger) -> None:
+    ledger.audit_call(pipeline="p", kind="alertmanager", cause="drift", status=202, flow_run="f1", detail="")
+    first = ledger.newest_run("p", "drift")
+    ledger.audit_call(pipeline="p", kind="alertmanager", cause="drift", status=202, flow_run="f1", detail="told again")
+    assert ledger.newest_run("p", "drift") == first
+    ledger.audit_call(pipeline="p", kind="alertmanager", cause="drift", status=202, flow_run="f2", detail="")
+    newest = ledger.newest_run("p", "drift")
+    assert newest is not None
+    assert newest[1] == "f2"
+
+
 def test_a_ledger_that_cannot_be_opened_says_where_and_hides_the_password(tmp_path: Path) -> None:
     with pytest.raises(OutsideError, match="cannot be opened") as caught:
         Ledger("postgresql+psycopg://me:secret@127.0.0.1:1/none")

@@ -1,0 +1,107 @@
+"""Talks to a Prefect server over its REST API, for processes that must start fast and never import Prefect."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from contracts.errors import OutsideError, UsageError
+
+_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class FlowRun:
+    """One run on the server, and where a person sees it."""
+
+    id: str
+    url: str
+
+
+class PrefectApi:
+    """A Prefect server, safe to use from several threads.
+
+    Args:
+        url: the API's address, ending in `/api` (`PREFECT_API_URL`).
+        auth: `user:password` where the server asks for it (`PREFECT_API_AUTH_STRING`).
+    """
+
+    def __init__(self, url: str, auth: str | None = None, seconds: float = _SECONDS) -> None:
+        self._url = url.rstrip("/")
+        user, _, password = (auth or "").partition(":")
+        self._client = httpx.Client(timeout=seconds, auth=httpx.BasicAuth(user, password) if auth else None)
+
+    def __enter__(self) -> PrefectApi:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back every connection."""
+        self._client.close()
+
+    def healthy(self) -> bool:
+        """Say whether the server answers."""
+        try:
+            return self._client.get(f"{self._url}/health").is_success
+        except httpx.HTTPError:
+            return False
+
+    def deployment(self, flow: str, name: str) -> str:
+        """Return a deployment's id.
+
+        Raises:
+            UsageError: there is no such deployment.
+            OutsideError: the server cannot be reached or refuses us.
+        """
+        found = self._ask("GET", f"deployments/name/{quote(flow, safe='')}/{quote(name, safe='')}")
+        if found is None:
+            raise UsageError(f"There is no deployment '{flow}/{name}' on {self._url}.", "Register it with: understudy deploy.")
+        return str(found["id"])
+
+    def find_run(self, flow: str, idempotency_key: str) -> FlowRun | None:
+        """Return the run of a flow that was made under a key, or None.
+
+        Raises:
+            OutsideError: the server cannot be reached or refuses us.
+        """
+        wanted = {"flows": {"name": {"any_": [flow]}}, "flow_runs": {"idempotency_key": {"any_": [idempotency_key]}}, "limit": 1}
+        found = self._ask("POST", "flow_runs/filter", wanted)
+        return self._run(found[0]) if found else None
+
+    def create_run(self, deployment_id: str, parameters: dict[str, Any], idempotency_key: str | None = None) -> FlowRun:
+        """Start a run of a deployment; the same key gives the same run, however often and from wherever it is asked.
+
+        Raises:
+            UsageError: the deployment is gone, or does not take these parameters.
+            OutsideError: the server cannot be reached or refuses us.
+        """
+        wanted = {"parameters": parameters, "idempotency_key": idempotency_key}
+        made = self._ask("POST", f"deployments/{quote(deployment_id, safe='')}/create_flow_run", wanted)
+        if made is None:
+            raise UsageError(f"There is no deployment {deployment_id} on {self._url}.", "Register it with: understudy deploy.")
+        return self._run(made)
+
+    def _run(self, found: dict[str, Any]) -> FlowRun:
+        return FlowRun(str(found["id"]), f"{self._url.removesuffix('/api')}/runs/flow-run/{found['id']}")
+
+    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """Return what the server answers, or None where it answers 404."""
+        try:
+            answer = self._client.request(method, f"{self._url}/{path}", json=body)
+            content = answer.json() if answer.is_success else None
+        except (httpx.HTTPError, ValueError) as error:
+            raise OutsideError(f"Prefect at {self._url} cannot be reached: {error}.", "Look whether its server is up.") from error
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return None
+        if answer.status_code in (httpx.codes.BAD_REQUEST, httpx.codes.CONFLICT, httpx.codes.UNPROCESSABLE_ENTITY):
+            raise UsageError(f"Prefect refused the request: {answer.text[:500]}", "Compare it with the deployment's parameters.")
+        if not answer.is_success:
+            remedy = "Check PREFECT_API_AUTH_STRING." if answer.status_code in (401, 403) else "Look into its log."
+            raise OutsideError(f"Prefect at {self._url} answered {answer.status_code}.", remedy)
+        return content
