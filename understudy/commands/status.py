@@ -2,53 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from understudy.commands.decisions import open_ledger, verdict_line
+from understudy.commands.decisions import open_ledger
 from understudy.commands.output import show
 from understudy.main import Options
 
-if TYPE_CHECKING:
-    from contracts.rollout import DecisionRecord, ModelRef
-
-
-def _model(model: ModelRef | None) -> dict[str, Any] | None:
-    return None if model is None else {"version": model.version, "snapshot": model.snapshot}
-
-
-def _decision(one: DecisionRecord) -> dict[str, Any]:
-    return {"id": one.id, "at": one.at, "action": one.act, "reason": one.reason, "actor": one.actor, "version": one.version}
+_DECISIONS_SHOWN = 3
 
 
 def describe(options: Options, pipeline: str) -> tuple[dict[str, Any], list[str]]:
-    """Return a pipeline's status as a document and as lines; its evidence is that of the newest decision that had any."""
-    ledger = open_ledger(options, pipeline)
-    state, records, shadow = ledger.state(pipeline), ledger.decisions(pipeline), ledger.shadow(pipeline)
-    evidence = next((one.verdicts for one in records if one.verdicts), ())
-    champion = _model(state.champion)
-    if champion is not None:
-        champion["since"] = state.champion_since
-    document = {
-        "pipeline": pipeline,
-        "champion": champion,
-        "previous": _model(state.previous),
-        "candidate": _model(state.candidate),
-        "phase": state.phase,
-        "stage": state.stage,
-        "epoch": state.epoch,
-        "route": state.route,
-        "evidence": list(evidence),
-        "shadow": None if shadow is None else {"lag_seconds": shadow.lag_seconds, "lag_rows": shadow.lag_rows},
-        "decisions": [_decision(one) for one in records],
-    }
-    who = [
-        f"{role} {model.version if model else '-'}"
-        for role, model in (("champion", state.champion), ("candidate", state.candidate), ("previous", state.previous))
-    ]
-    lines = [f"{pipeline}: {state.phase.value}, {', '.join(who)}, epoch {state.epoch}", *(verdict_line(one) for one in evidence)]
-    return document, lines + [f"  {one.act.value} {one.version or ''}: {one.reason}" for one in records[:3]]
+    """Return a pipeline's status as a document and as lines for people."""
+    from adapters.ledger.overview import overview
+
+    document = overview(open_ledger(options, pipeline), pipeline)
+    roles = [f"{role} {(document[role] or {}).get('version', '-')}" for role in ("champion", "candidate", "previous")]
+    lines = [f"{pipeline}: {document['phase']}, {', '.join(roles)}, epoch {document['epoch']}"]
+    lines += [f"  {one['outcome']:<12} {one['gate']}: {one['reason']}" for one in document["evidence"]]
+    if document["shadow"] is not None:
+        lines.append(f"  shadow lag: {document['shadow']['lag_rows']} rows, {document['shadow']['lag_seconds']:.1f} s")
+    lines += [f"  alert since {one['started_at']}: {one['summary']}" for one in document["alerts"]]
+    shown = document["decisions"][:_DECISIONS_SHOWN]
+    return document, lines + [f"  {one['action']} {one['version'] or ''}: {one['reason']}" for one in shown]
 
 
 @click.command()
