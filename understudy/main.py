@@ -14,14 +14,18 @@ from contracts.errors import UnderstudyError
 # command -> (module, one line of help): a command's module is imported only when it is asked for
 _COMMANDS = {
     "check": ("data", "Run the suite on a file, or on the newest snapshot."),
+    "deploy": ("deploy", "Register the deployments of all pipelines on a Prefect server."),
     "diff": ("data", "Say what changed between two snapshots."),
+    "down": ("up", "Stop what `understudy up` started."),
     "explain": ("decisions", "Show one decision with its numbers and limits."),
     "history": ("decisions", "List the decisions, newest first."),
+    "init": ("init", "Write a pipeline from a sample of its data."),
     "ingest": ("data", "Make a snapshot of the source's new rows."),
     "replay": ("replay", "Send a file's rows as live requests, labels as feedback."),
     "schema": ("schema", "Print the JSON Schema of pipeline.yaml."),
     "snapshots": ("data", "List the versions of the data, oldest first."),
     "status": ("status", "Say who serves, who rehearses, and on what evidence."),
+    "up": ("up", "Start everything on this machine, on loopback."),
 }
 
 

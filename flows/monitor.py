@@ -1,0 +1,37 @@
+"""The flow `monitor`: the champion's traffic is held against what it was trained on; what matters becomes one alert."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prefect import flow, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.runtime import flow_run
+
+from flows import artifacts
+from flows.wiring import open_world
+
+if TYPE_CHECKING:
+    from flows.stages.monitor import MonitorResult
+
+
+@flow(name="monitor", flow_run_name="monitor {pipeline}")
+def monitor(pipeline: str) -> str:
+    """Watch one pipeline's traffic, predictions and errors.
+
+    Args:
+        pipeline: a folder under pipelines/.
+    """
+    seen = watch(pipeline, str(flow_run.id))
+    artifacts.findings(pipeline, seen.findings, seen.detail)
+    get_run_logger().info("%d findings; %s", len(seen.findings), seen.detail)
+    return seen.detail
+
+
+@task(name="watch", retries=1, retry_delay_seconds=5, cache_policy=NO_CACHE)
+def watch(pipeline: str, run: str) -> MonitorResult:
+    """Look, judge, and send an alert where one is due."""
+    from flows.stages.monitor import monitor as look
+
+    world = open_world(pipeline)
+    return look(world.settings, world.pipeline, world.ledger, run)

@@ -1,0 +1,52 @@
+"""The flow `rollout`: one tick looks, judges, decides, saves and acts; it is followed through until there is nothing more to do."""
+
+from __future__ import annotations
+
+import time
+
+from prefect import flow, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from flows import artifacts
+from flows.wiring import open_world
+
+_MOST_TICKS = 6  # a promotion takes three: promote, gateways answer, watch
+_SETTLE_SECONDS = 0.3  # gateways follow the ledger every 0.1 s
+
+
+@flow(name="rollout", flow_run_name="rollout {pipeline}", retries=0)
+def rollout(pipeline: str) -> str:
+    """Reconcile the rollout of one pipeline.
+
+    Args:
+        pipeline: a folder under pipelines/.
+    """
+    acts = []
+    for _ in range(_MOST_TICKS):
+        act = tick_once(pipeline)
+        acts.append(act)
+        if act == "hold":
+            break
+        time.sleep(_SETTLE_SECONDS)
+    publish(pipeline)
+    return ", ".join(acts)
+
+
+@task(name="tick", retries=2, retry_delay_seconds=[1, 5], retry_jitter_factor=0.5, cache_policy=NO_CACHE)
+def tick_once(pipeline: str) -> str:
+    """Look, judge, decide, save, act."""
+    from flows.stages.tick import tick
+
+    world = open_world(pipeline)
+    done = tick(world.settings, world.pipeline, world.registry, world.ledger)
+    get_run_logger().info("%s: %s", done.decision.act.value, done.decision.reason)
+    return done.decision.act.value
+
+
+@task(name="publish evidence", cache_policy=NO_CACHE)
+def publish(pipeline: str) -> None:
+    """Show where the rollout stands as an artifact of the run."""
+    from adapters.ledger.overview import overview
+
+    world = open_world(pipeline)
+    artifacts.rollout(pipeline, overview(world.ledger, pipeline), world.settings)

@@ -1,0 +1,35 @@
+"""The composition root of the flows' process: settings, pipeline, ledger and registry are opened here and nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from adapters.pipeline_files import Pipeline, load_pipeline
+from adapters.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from adapters.ledger import Ledger
+    from adapters.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a flow works with."""
+
+    settings: Settings
+    pipeline: Pipeline
+    ledger: Ledger
+    registry: Registry
+
+
+@cache
+def open_world(pipeline: str) -> World:
+    """Open everything a flow of one pipeline needs; once in a process, which does one flow run."""
+    from adapters.ledger import Ledger
+    from adapters.registry import Registry
+
+    settings = read_settings()
+    loaded = load_pipeline(settings, pipeline)
+    return World(settings, loaded, Ledger(settings.ledger_url), Registry(settings))

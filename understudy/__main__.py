@@ -1,0 +1,5 @@
+"""`python -m understudy` is the same as `understudy`."""
+
+from understudy.main import main
+
+main()

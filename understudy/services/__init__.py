@@ -1,0 +1,1 @@
+"""Everything that `understudy up` starts, as child processes of one process."""
