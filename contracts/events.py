@@ -57,7 +57,12 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """Several findings made one: what goes over HTTP to the webhook receiver."""
+    """Several findings made one: what goes over HTTP to the webhook receiver.
+
+    Attributes:
+        started_at, resolved_at: on the pipeline's clock.
+        flow_run: the run that the webhook receiver started for it; None while nobody took it.
+    """
 
     id: str
     pipeline: str
@@ -66,6 +71,7 @@ class Alert:
     started_at: datetime
     findings: tuple[Finding, ...] = field(default=())
     resolved_at: datetime | None = None
+    flow_run: str | None = None
 
 
 class IntentKind(StrEnum):

@@ -171,7 +171,8 @@ class Monitors(_Model):
     min_rows: int = Field(200, ge=1)
     min_labels: int = Field(100, ge=1)
     error_margin: float = Field(0.1, description="relative rise of the loss over its held-out value that fires a retrain")
-    error_block: Duration = parse_duration("1h")
+    error_block: Duration = Field(parse_duration("1h"), description="rows of one block are averaged: they belong together")
+    alpha: float = Field(0.05, gt=0, lt=1, description="chance per window of a false alarm about the error")
     max_age: Duration | None = Field(None, description="a champion older than this fires a retrain")
     cooldown: Duration = Field(parse_duration("1d"), description="no second retrain for the same cause within this time")
 
