@@ -1,45 +1,126 @@
-"""The traffic log as pandas frames, one row per answered row; times are datetime64[us, UTC]."""
+"""The traffic log as pandas frames, one row per answered row; times are datetime64[us, UTC].
+
+Only the parts of a batch that a frame shows are decoded: of 100,000 rows logged one by one that is a fraction of a second. `since` (wall
+clock) leaves out segments that nobody has written to since then; `batch` numbers the micro-batches of a frame.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from itertools import chain
 from typing import Any
 
+import msgspec
+import numpy as np
 import pandas as pd
 
 from adapters.traffic_log import TrafficLog
-from contracts.traffic import AnsweredBatch, FailedBatch, FeedbackBatch, ShadowBatch
+from contracts.traffic import AnsweredBatch
+
+
+class _Answered(msgspec.Struct, gc=False):
+    version: str
+    epoch: int
+    arm: str
+    latency_us: int
+    logged_at: int
+    request_ids: list[str]
+    rows: list[int]
+    event_times: list[int]
+    predictions: list[Any]
+
+
+class _Shadowed(msgspec.Struct, gc=False):
+    version: str
+    epoch: int
+    latency_us: int
+    request_ids: list[str]
+    rows: list[int]
+    predictions: list[Any]
+    error: str | None = None
+
+
+class _Feedback(msgspec.Struct, gc=False):
+    received_at: int
+    request_ids: list[str]
+    rows: list[int]
+    labels: list[Any]
+    rewards: list[float | None]
+    observed_at: list[int]
+
+
+class _Failed(msgspec.Struct, gc=False):
+    version: str
+    epoch: int
+    logged_at: int
+    error: str
+    request_ids: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """Columns of a stream: `each` has a value per row, `batch` one per micro-batch, `sizes` the rows of each."""
+
+    each: dict[str, list[Any]]
+    batch: dict[str, list[Any]]
+    sizes: list[int]
+
+    def spread(self, name: str, dtype: str) -> pd.Series[Any]:
+        """Return a value per batch as one per row."""
+        values = np.array(self.batch[name], dtype="object" if dtype in ("str", "object") else dtype)
+        return pd.Series(np.repeat(values, self.sizes), dtype=dtype)
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """The number of each row's batch."""
+        return np.repeat(np.arange(len(self.sizes)), self.sizes)
+
+
+def _table(log: TrafficLog, stream: str, kind: type[msgspec.Struct], each: tuple[str, ...], since: datetime | None) -> _Table:
+    decode = msgspec.msgpack.Decoder(kind).decode
+    table = _Table({name: [] for name in each}, {name: [] for name in kind.__struct_fields__ if name not in each}, [])
+    for body in log.bodies(stream, since):
+        one = decode(body)
+        size = len(one.request_ids)  # type: ignore[attr-defined]  # every kind above has it
+        table.sizes.append(size)
+        for name, values in table.each.items():
+            values.extend(getattr(one, name) or [None] * size)
+        for name, values in table.batch.items():
+            values.append(getattr(one, name))
+    return table
 
 
 def _times(values: Iterable[int]) -> pd.Series[Any]:
-    return pd.Series(pd.to_datetime(list(values), unit="us", utc=True).astype("datetime64[us, UTC]"))
+    return pd.Series(np.asarray(list(values), dtype="int64").view("datetime64[us]")).dt.tz_localize("UTC")
+
+
+def _texts(values: list[str]) -> pd.Series[Any]:
+    return pd.Series(values, dtype="str")
+
+
+def answers(log: TrafficLog, since: datetime | None = None) -> pd.DataFrame:
+    """Return what users were answered: request_id, row, event_time, version, epoch, arm, prediction, latency_ms, logged_at, batch."""
+    table = _table(log, "answers", _Answered, ("request_ids", "rows", "event_times", "predictions"), since)
+    return pd.DataFrame(
+        {
+            "request_id": _texts(table.each["request_ids"]),
+            "row": pd.Series(table.each["rows"], dtype="int64"),
+            "event_time": _times(table.each["event_times"]),
+            "version": table.spread("version", "str"),
+            "epoch": table.spread("epoch", "int64"),
+            "arm": table.spread("arm", "str"),
+            "prediction": table.each["predictions"],
+            "latency_ms": table.spread("latency_us", "float64") / 1000,
+            "logged_at": _times(table.spread("logged_at", "int64")),
+            "batch": table.numbers,
+        }
+    )
 
 
 def _flat(lists: Iterable[list[Any]]) -> list[Any]:
     return list(chain.from_iterable(lists))
-
-
-def _repeat(batches: list[Any], name: str) -> list[Any]:
-    return _flat([getattr(batch, name)] * len(batch.request_ids) for batch in batches)
-
-
-def answers(log: TrafficLog) -> pd.DataFrame:
-    """Return what users were answered: request_id, row, event_time, version, epoch, arm, prediction, latency_ms, logged_at."""
-    batches = log.read(AnsweredBatch, "answers")
-    return pd.DataFrame(
-        {
-            "request_id": _flat(batch.request_ids for batch in batches),
-            "row": _flat(batch.rows for batch in batches),
-            "event_time": _times(_flat(batch.event_times for batch in batches)),
-            "version": _repeat(batches, "version"),
-            "epoch": pd.Series(_repeat(batches, "epoch"), dtype="int64"),
-            "arm": _repeat(batches, "arm"),
-            "prediction": _flat(batch.predictions for batch in batches),
-            "latency_ms": pd.Series(_repeat(batches, "latency_us"), dtype="float64") / 1000,
-            "logged_at": _times(_repeat(batches, "logged_at")),
-        }
-    )
 
 
 def features(log: TrafficLog) -> pd.DataFrame:
@@ -55,47 +136,57 @@ def features(log: TrafficLog) -> pd.DataFrame:
     return frame
 
 
-def feedback(log: TrafficLog) -> pd.DataFrame:
-    """Return labels and rewards, the last one for each (request_id, row): request_id, row, label, reward, observed_at."""
-    batches = log.read(FeedbackBatch, "feedback")
-    frame = pd.DataFrame(
-        {
-            "request_id": _flat(batch.request_ids for batch in batches),
-            "row": _flat(batch.rows for batch in batches),
-            "label": _flat(batch.labels for batch in batches),
-            "reward": _flat(batch.rewards for batch in batches),
-            "observed_at": _times(_flat(batch.observed_at for batch in batches)),
-            "received_at": _repeat(batches, "received_at"),
-        }
-    )
-    ordered = frame.sort_values("received_at", kind="stable")
-    return ordered.drop_duplicates(["request_id", "row"], keep="last").drop(columns="received_at").reset_index(drop=True)
-
-
-def shadow_answers(log: TrafficLog, version: str) -> pd.DataFrame:
-    """Return what a model in shadow answered: request_id, row, version, epoch, prediction, latency_ms, error."""
-    batches = log.read(ShadowBatch, f"shadow-{version}")
+def feedback(log: TrafficLog, since: datetime | None = None) -> pd.DataFrame:
+    """Return labels and rewards, the last of each for each (request_id, row): request_id, row, label, reward, observed_at."""
+    table = _table(log, "feedback", _Feedback, ("request_ids", "rows", "labels", "rewards", "observed_at"), since)
+    received = np.repeat(np.array(table.batch["received_at"], dtype="int64"), table.sizes)
+    order = np.argsort(received, kind="stable").tolist()
+    keys = list(zip(table.each["request_ids"], table.each["rows"], strict=True))
+    observed = {keys[index]: table.each["observed_at"][index] for index in order}
+    labels, rewards = (_last(keys, table.each[name], order) for name in ("labels", "rewards"))
     return pd.DataFrame(
         {
-            "request_id": _flat(batch.request_ids for batch in batches),
-            "row": _flat(batch.rows for batch in batches),
-            "version": _repeat(batches, "version"),
-            "epoch": pd.Series(_repeat(batches, "epoch"), dtype="int64"),
-            "prediction": _flat(batch.predictions or [None] * len(batch.rows) for batch in batches),
-            "latency_ms": pd.Series(_repeat(batches, "latency_us"), dtype="float64") / 1000,
-            "error": pd.Series(_repeat(batches, "error"), dtype="object"),
+            "request_id": _texts([key[0] for key in observed]),
+            "row": pd.Series([key[1] for key in observed], dtype="int64"),
+            "label": [labels.get(key) for key in observed],
+            "reward": [rewards.get(key) for key in observed],
+            "observed_at": _times(observed.values()),
         }
     )
 
 
-def failures(log: TrafficLog) -> pd.DataFrame:
-    """Return requests that failed through a fault of ours: request_id, version, epoch, error."""
-    batches = log.read(FailedBatch, "failures")
+def _last(keys: list[Any], values: list[Any], order: list[int]) -> dict[Any, Any]:
+    """A reward that comes after a label does not take the label away."""
+    return {keys[index]: values[index] for index in order if values[index] is not None}
+
+
+def shadow_answers(log: TrafficLog, version: str, since: datetime | None = None) -> pd.DataFrame:
+    """Return what a model in shadow answered: request_id, row, version, epoch, prediction, latency_ms, error, batch."""
+    table = _table(log, f"shadow-{version}", _Shadowed, ("request_ids", "rows", "predictions"), since)
     return pd.DataFrame(
         {
-            "request_id": _flat(batch.request_ids for batch in batches),
-            "version": _repeat(batches, "version"),
-            "epoch": pd.Series(_repeat(batches, "epoch"), dtype="int64"),
-            "error": _repeat(batches, "error"),
+            "request_id": _texts(table.each["request_ids"]),
+            "row": pd.Series(table.each["rows"], dtype="int64"),
+            "version": table.spread("version", "str"),
+            "epoch": table.spread("epoch", "int64"),
+            "prediction": table.each["predictions"],
+            "latency_ms": table.spread("latency_us", "float64") / 1000,
+            "error": table.spread("error", "object"),
+            "batch": table.numbers,
+        }
+    )
+
+
+def failures(log: TrafficLog, since: datetime | None = None) -> pd.DataFrame:
+    """Return requests that failed through a fault of ours: request_id, version, epoch, error, logged_at, batch."""
+    table = _table(log, "failures", _Failed, ("request_ids",), since)
+    return pd.DataFrame(
+        {
+            "request_id": _texts(table.each["request_ids"]),
+            "version": table.spread("version", "str"),
+            "epoch": table.spread("epoch", "int64"),
+            "error": table.spread("error", "str"),
+            "logged_at": _times(table.spread("logged_at", "int64")),
+            "batch": table.numbers,
         }
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,24 @@ def test_frames_hold_one_row_per_answered_row_and_the_last_feedback_counts(tmp_p
     assert traffic_frames.feedback(log)[["row", "label"]].values.tolist() == [[0, 5.0], [1, 7.0]]
     assert traffic_frames.shadow_answers(log, "4")["error"].tolist() == [None, None, "ValueError: no"]
     assert traffic_frames.features(log)["b"].tolist() == ["x", "x"]
+
+
+def test_a_reward_that_comes_after_a_label_does_not_take_it_away(tmp_path: Path) -> None:
+    log = TrafficLog(tmp_path)
+    log.append(FeedbackBatch("p", 9, ["r1"], [0], [None], [2.5], [0]))
+    log.append(FeedbackBatch("p", 1, ["r1"], [0], ["yes"], [None], [0]))
+    assert traffic_frames.feedback(log)[["label", "reward"]].values.tolist() == [["yes", 2.5]]
+
+
+def test_frames_leave_out_segments_that_nobody_wrote_to_since(tmp_path: Path) -> None:
+    log = TrafficLog(tmp_path)
+    log.append(answered(1, rows=3))
+    os.utime(next((tmp_path / "answers").glob("*.seg")), (1000, 1000))
+    TrafficLog(tmp_path).append(answered(2))
+    since = datetime.fromtimestamp(2000, UTC)
+    assert traffic_frames.answers(log)["request_id"].tolist() == ["r1"] * 3 + ["r2"]
+    assert traffic_frames.answers(log)["batch"].tolist() == [0, 0, 0, 1]
+    assert traffic_frames.answers(log, since)["request_id"].tolist() == ["r2"]
 
 
 def test_an_empty_log_gives_empty_frames_with_their_columns(tmp_path: Path) -> None:
