@@ -1,0 +1,1 @@
+"""Proposes a pipeline from a sample of its data, and says why."""
