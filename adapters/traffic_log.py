@@ -25,6 +25,7 @@ _B = TypeVar("_B", AnsweredBatch, FailedBatch, FeedbackBatch, ShadowBatch)
 _HEADER = struct.Struct("<II")
 _SEGMENT_BYTES = 64 * 1024 * 1024
 _MOST_BYTES = 256 * 1024 * 1024  # a length beyond this is damage, not a batch
+_PIECE_BYTES = 1024 * 1024  # what a reader holds of a segment at a time
 _ENCODER = msgspec.msgpack.Encoder()
 
 
@@ -47,6 +48,30 @@ def split_frames(data: bytes) -> Iterator[tuple[bytes, int]]:
             return
         offset = end
         yield body, offset
+
+
+def _frames_from(path: Path, start: int) -> Iterator[tuple[bytes, int]]:
+    """Yield each complete body of a segment from an offset on, with the offset just behind it; holds a piece of the file at a time."""
+    with path.open("rb") as file:
+        file.seek(start)
+        held = b""
+        while missing := _missing(held):
+            more = file.read(max(missing, _PIECE_BYTES))
+            if not more:
+                return
+            held += more
+            end = 0
+            for body, end in split_frames(held):
+                yield body, start + end
+            start, held = start + end, held[end:]
+
+
+def _missing(held: bytes) -> int:
+    """Return how many bytes the frame at the head lacks; none where it is whole and yet was not yielded: it is damaged."""
+    if len(held) < _HEADER.size:
+        return _HEADER.size - len(held)
+    length = _HEADER.unpack_from(held)[0]
+    return 0 if length > _MOST_BYTES else max(0, int(_HEADER.size + length - len(held)))
 
 
 class _Times(msgspec.Struct):
@@ -115,12 +140,9 @@ class TrafficLog:
             start = offsets.get(path.name, 0)
             if path.stat().st_size <= start:
                 continue
-            with path.open("rb") as file:
-                file.seek(start)
-                data = file.read()
-            for body, end in split_frames(data):
+            for body, end in _frames_from(path, start):
                 found.append(msgspec.msgpack.decode(body, type=kind))
-                offsets[path.name] = start + end
+                offsets[path.name] = end
                 if len(found) >= max_batches:
                     return found, replace(position, offsets=offsets)
         return found, replace(position, offsets=offsets)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters import traffic_frames
+from adapters import traffic_frames, traffic_log
 from adapters.traffic_log import TrafficLog, frame, split_frames
 from contracts.traffic import AnsweredBatch, FeedbackBatch, Position, ShadowBatch
 
@@ -64,6 +64,22 @@ def test_a_bounded_read_leaves_the_rest_for_the_next(tmp_path: Path) -> None:
     first, position = log.follow(AnsweredBatch, "answers", Position(), max_batches=2)
     rest, _ = log.follow(AnsweredBatch, "answers", position)
     assert ([b.request_ids[0] for b in first], [b.request_ids[0] for b in rest]) == (["r0", "r1"], ["r2", "r3", "r4"])
+
+
+def test_a_reader_that_takes_small_pieces_finds_frames_larger_than_one_and_stops_at_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(traffic_log, "_PIECE_BYTES", 7)
+    log = TrafficLog(tmp_path)
+    for number in range(5):
+        log.append(answered(number, rows=1 + 20 * (number % 2)))
+    assert len(log.read(AnsweredBatch, "answers")) == 5
+    segment = next((tmp_path / "answers").glob("*.seg"))
+    spoiled = bytearray(segment.read_bytes())
+    spoiled[len(frame(answered(0))) + 30] ^= 1
+    segment.write_bytes(spoiled)
+    found, position = log.follow(AnsweredBatch, "answers", Position())
+    assert (len(found), position.offsets[segment.name]) == (1, len(frame(answered(0))))
 
 
 def test_what_was_appended_survives_a_kill_dash_nine(tmp_path: Path) -> None:
