@@ -161,9 +161,12 @@ def _last(keys: list[Any], values: list[Any], order: list[int]) -> dict[Any, Any
 
 
 def shadow_answers(log: TrafficLog, version: str, since: datetime | None = None) -> pd.DataFrame:
-    """Return what a model in shadow answered: request_id, row, version, epoch, prediction, latency_ms, error, batch."""
+    """Return what a model in shadow answered: request_id, row, version, epoch, prediction, latency_ms, error, batch.
+
+    One row for each (request_id, row, epoch), the last one: a shadow process that was killed repeats its last group when it comes back.
+    """
     table = _table(log, f"shadow-{version}", _Shadowed, ("request_ids", "rows", "predictions"), since)
-    return pd.DataFrame(
+    frame = pd.DataFrame(
         {
             "request_id": _texts(table.each["request_ids"]),
             "row": pd.Series(table.each["rows"], dtype="int64"),
@@ -175,6 +178,7 @@ def shadow_answers(log: TrafficLog, version: str, since: datetime | None = None)
             "batch": table.numbers,
         }
     )
+    return frame.drop_duplicates(["request_id", "row", "epoch"], keep="last").reset_index(drop=True)
 
 
 def failures(log: TrafficLog, since: datetime | None = None) -> pd.DataFrame:

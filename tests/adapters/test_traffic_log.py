@@ -140,6 +140,15 @@ def test_frames_leave_out_segments_that_nobody_wrote_to_since(tmp_path: Path) ->
     assert traffic_frames.answers(log, since)["request_id"].tolist() == ["r2"]
 
 
+def test_a_row_that_a_restarted_shadow_answered_twice_counts_once_in_each_epoch(tmp_path: Path) -> None:
+    log = TrafficLog(tmp_path)
+    log.append(ShadowBatch("p", "4", 2, 0, 900, ["r1", "r1"], [0, 1], [0.1, 0.2]))
+    log.append(ShadowBatch("p", "4", 2, 1, 900, ["r1"], [1], [0.3]))
+    log.append(ShadowBatch("p", "4", 3, 2, 900, ["r1"], [1], [0.4]))
+    found = traffic_frames.shadow_answers(log, "4")[["row", "epoch", "prediction"]]
+    assert found.values.tolist() == [[0, 2, 0.1], [1, 2, 0.3], [1, 3, 0.4]]
+
+
 def test_an_empty_log_gives_empty_frames_with_their_columns(tmp_path: Path) -> None:
     log = TrafficLog(tmp_path / "nothing")
     assert list(traffic_frames.answers(log))[:3] == ["request_id", "row", "event_time"]
