@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from contracts.columns import RESERVED
 from contracts.duration import Duration, parse_duration
@@ -12,6 +13,16 @@ from contracts.package import Task
 
 LossName = Literal["absolute_error", "squared_error", "log_loss", "brier"]
 MetricName = Literal["mae", "rmse", "r2", "log_loss", "brier", "auc", "accuracy"]
+METRICS_OF: dict[Task, tuple[MetricName, ...]] = {
+    "regression": ("mae", "rmse", "r2"),
+    "binary": ("log_loss", "brier", "auc", "accuracy"),
+    "multiclass": ("log_loss", "accuracy"),
+}
+LOSSES_OF: dict[Task, tuple[LossName, ...]] = {
+    "regression": ("absolute_error", "squared_error"),
+    "binary": ("log_loss", "brier"),
+    "multiclass": ("log_loss", "brier"),
+}
 
 
 class _Model(BaseModel):
@@ -191,6 +202,25 @@ class PipelineSpec(_Model):
     rollout: RolloutSpec
     schedule: Schedule = Schedule()
     monitors: Monitors = Monitors()
+
+    @field_validator("gates")
+    @classmethod
+    def _metrics_fit_task(cls, gates: list[OfflineGate], info: ValidationInfo) -> list[OfflineGate]:
+        for gate in gates:
+            _check_fit("metric", gate.metric, METRICS_OF, info.data.get("task"))
+        return gates
+
+    @field_validator("rollout")
+    @classmethod
+    def _losses_fit_task(cls, rollout: RolloutSpec, info: ValidationInfo) -> RolloutSpec:
+        for stage in rollout.stages:
+            _check_fit("loss", stage.loss, LOSSES_OF, info.data.get("task"))
+        return rollout
+
+
+def _check_fit(what: str, name: str, known: Mapping[Task, tuple[str, ...]], task: Task | None) -> None:
+    if task is not None and name not in known[task]:
+        raise ValueError(f"{what} '{name}' does not fit task '{task}'; take one of {', '.join(known[task])}")
 
 
 class Params(_Model):

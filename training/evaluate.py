@@ -8,19 +8,14 @@ import numpy as np
 import pandas as pd
 
 from contracts.package import Task
-from contracts.spec import MetricName
+from contracts.spec import METRICS_OF, MetricName
 
 HIGHER_IS_BETTER: frozenset[str] = frozenset({"r2", "auc", "accuracy"})
-_BY_TASK: dict[Task, tuple[MetricName, ...]] = {
-    "regression": ("mae", "rmse", "r2"),
-    "binary": ("log_loss", "brier", "auc", "accuracy"),
-    "multiclass": ("log_loss", "accuracy"),
-}
 
 
 def metrics_of(task: Task) -> tuple[MetricName, ...]:
     """Return the metrics that make sense for a task."""
-    return _BY_TASK[task]
+    return METRICS_OF[task]
 
 
 def evaluate(truth: np.ndarray, answers: np.ndarray, names: Iterable[str], classes: tuple[object, ...] = ()) -> dict[str, float]:

@@ -14,7 +14,7 @@ from contracts.errors import UsageError
 from contracts.package import ColumnType, Manifest
 from contracts.spec import Params, PipelineSpec
 from training.features import build_estimator
-from training.package import package_files, untrusted_types
+from training.package import package_files
 
 _DTYPES: dict[ColumnType, str] = {"float": "float64", "int": "float64", "str": "object", "bool": "bool"}
 
@@ -67,10 +67,12 @@ def fit(frame: pd.DataFrame, spec: PipelineSpec, params: Params, feature_code: s
     parts = split(frame, spec)
     model = build_estimator(spec, params)
     types = column_types(parts.fitted, spec)
+    _check_numbers(types, spec)
+    _check_target(parts.fitted[spec.columns.target], spec)
     inputs = prepare(parts.fitted, types)
     if feature_code is not None and spec.train.features is not None:
-        inputs = _features(feature_code, spec.train.features)(inputs)
-    model.fit(inputs, parts.fitted[spec.columns.target])
+        inputs = _built(feature_code, spec.train.features, inputs)
+    _fit(model, inputs, parts.fitted[spec.columns.target], spec)
     manifest = Manifest(
         pipeline=spec.name,
         task=spec.task,
@@ -78,10 +80,40 @@ def fit(frame: pd.DataFrame, spec: PipelineSpec, params: Params, feature_code: s
         columns=types,
         features=spec.train.features,
         classes=() if spec.task == "regression" else tuple(model.classes_.tolist()),
-        trusted=untrusted_types(model),
         cutoff=parts.cutoff.isoformat(),
     )
     return Fit(package_files(model, manifest, feature_code), parts.held_out, parts.cutoff, len(parts.fitted))
+
+
+def _fit(model: Any, inputs: pd.DataFrame, target: pd.Series[Any], spec: PipelineSpec) -> None:
+    try:
+        model.fit(inputs, target)
+    except ValueError as error:  # scikit-learn's word for a value or a parameter that it does not take
+        said = next((line for line in str(error).splitlines() if line.strip()), repr(error)).rstrip(".")
+        raise UsageError(
+            f"{spec.train.estimator} could not be fitted: {said}.", "Mend params.yaml, columns.features or the data."
+        ) from error
+
+
+def _check_numbers(types: dict[str, ColumnType], spec: PipelineSpec) -> None:
+    for name in spec.columns.features.numeric:
+        if types[name] == "str":
+            raise UsageError(f"Column '{name}' is a numeric feature and holds text.", "List it under columns.features.categorical.")
+
+
+def _check_target(target: pd.Series[Any], spec: PipelineSpec) -> None:
+    """Refuse a target that does not fit the task before an estimator fails on it in its own words."""
+    found = sorted(target.unique().tolist(), key=str)
+    shown = ", ".join(map(repr, found[:5])) + (", …" if len(found) > 5 else "")
+    if spec.task == "binary" and len(found) != 2:
+        raise UsageError(
+            f"A binary target has two values, but '{spec.columns.target}' has {len(found)} in the rows to fit: {shown}.",
+            "Check task and columns.target in pipeline.yaml, or fit on a longer train.window.",
+        )
+    if spec.task == "multiclass" and len(found) < 2:
+        raise UsageError(f"'{spec.columns.target}' has only the value {shown} in the rows to fit.", "Fit on a longer train.window.")
+    if spec.task == "regression" and not pd.api.types.is_numeric_dtype(target):
+        raise UsageError(f"A regression target is a number, but '{spec.columns.target}' holds {shown}.", "Check task in pipeline.yaml.")
 
 
 def column_types(frame: pd.DataFrame, spec: PipelineSpec) -> dict[str, ColumnType]:
@@ -102,7 +134,13 @@ def prepare(frame: pd.DataFrame, types: dict[str, ColumnType]) -> pd.DataFrame:
     return pd.DataFrame({name: frame[name].astype(np.dtype(_DTYPES[kind])) for name, kind in types.items()})
 
 
-def _features(code: str, named: str) -> Any:
+def _built(code: str, named: str, inputs: pd.DataFrame) -> pd.DataFrame:
+    """Run the pipeline's own feature code on the inputs."""
     space: dict[str, Any] = {"__name__": "features"}
-    exec(compile(code, "features.py", "exec"), space)  # noqa: S102 - the pipeline's own code, from its own folder
-    return space[named.partition(":")[2]]
+    try:
+        exec(compile(code, "features.py", "exec"), space)  # noqa: S102 - the pipeline's own code, from its own folder
+        built: pd.DataFrame = space[named.partition(":")[2]](inputs)
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}"
+        raise UsageError(f"The feature code {named} failed: {said}.", "Mend it; --debug shows the traceback.") from error
+    return built

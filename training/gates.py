@@ -3,31 +3,51 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from contracts.spec import OfflineGate
 from contracts.verdict import Outcome, Verdict
+from training.compare import Evaluation, Measures, Metrics
 from training.evaluate import HIGHER_IS_BETTER
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One metric of candidate and champion on the same rows; `champion` is None for a first champion."""
+    """One metric of candidate and champion on the same rows.
+
+    Attributes:
+        champion: None for a first champion; NaN where there is one and it cannot be measured here.
+    """
 
     candidate: float
     champion: float | None
     rows: int
 
 
+def judge_all(gates: Iterable[OfflineGate], evaluation: Evaluation) -> tuple[Verdict, ...]:
+    """Hold an evaluation against every gate of a spec; a gate with `slice` is judged in every value of that column."""
+    found: list[Verdict] = []
+    for gate in gates:
+        if gate.slice is None:
+            found += judge(gate, "", _measured(gate, evaluation.overall))
+        else:
+            for value, measures in evaluation.slices[gate.slice].items():
+                found += judge(gate, f"{gate.slice}={value}", _measured(gate, measures))
+    return tuple(found)
+
+
 def judge(gate: OfflineGate, where: str, seen: Measured) -> list[Verdict]:
     """Hold one measured metric against every limit of one gate.
 
     Args:
+        gate: metric and limits.
         where: the slice, such as `workingday=1`, or an empty string for all rows.
+        seen: what was measured.
     """
     name = f"{gate.metric}[{where}]" if where else gate.metric
     if where and seen.rows < gate.min_rows:
-        return [Verdict(name, Outcome.PASS, seen.candidate, None, seen.rows, f"{name}: {seen.rows} rows are too few to judge a slice")]
+        return [Verdict(name, Outcome.PASS, _shown(seen), None, seen.rows, f"{name}: {seen.rows} rows are too few to judge a slice")]
     found = []
     if gate.max is not None:
         found.append(_verdict(name, seen.candidate, gate.max, seen.rows, higher_is_better=False))
@@ -36,6 +56,20 @@ def judge(gate: OfflineGate, where: str, seen: Measured) -> list[Verdict]:
     if gate.max_regression is not None:
         found.append(_against_champion(gate, name, seen, gate.max_regression))
     return found
+
+
+def _measured(gate: OfflineGate, measures: Measures) -> Measured:
+    champion = None if measures.champion is None else _number(measures.champion, gate.metric)
+    return Measured(_number(measures.candidate, gate.metric), champion, measures.rows)
+
+
+def _number(metrics: Metrics, name: str) -> float:
+    value = metrics[name]
+    return math.nan if value is None else value
+
+
+def _shown(seen: Measured) -> float | None:
+    return None if math.isnan(seen.candidate) else seen.candidate
 
 
 def _verdict(name: str, value: float, limit: float, rows: int, *, higher_is_better: bool) -> Verdict:
@@ -49,9 +83,11 @@ def _verdict(name: str, value: float, limit: float, rows: int, *, higher_is_bett
 
 def _against_champion(gate: OfflineGate, name: str, seen: Measured, allowed: float) -> Verdict:
     if seen.champion is None:
-        return Verdict(
-            name, Outcome.PASS, seen.candidate, None, seen.rows, f"{name} {seen.candidate:.4g}: there is no champion to compare with"
-        )
+        reason = f"{name} {seen.candidate:.4g}: there is no champion to compare with"
+        return Verdict(name, Outcome.PASS, _shown(seen), None, seen.rows, reason)
+    if math.isnan(seen.champion):
+        reason = f"{name} {seen.candidate:.4g}: the champion cannot be measured on these rows, so nothing is compared"
+        return Verdict(name, Outcome.INCONCLUSIVE, _shown(seen), None, seen.rows, reason)
     higher = gate.metric in HIGHER_IS_BETTER
     slack = allowed * abs(seen.champion)
     limit = seen.champion - slack if higher else seen.champion + slack

@@ -17,24 +17,20 @@ def package_files(model: Any, manifest: Manifest, feature_code: str | None) -> d
 
     Args:
         model: a fitted scikit-learn estimator that skops can write.
+        manifest: of this model; its `trusted` is filled in here with the types that skops constructs only where they are declared.
         feature_code: text of the pipeline's feature module, or None.
     """
     import skops.io
 
+    content = skops.io.dumps(model)
+    manifest = manifest.model_copy(update={"trusted": tuple(sorted(skops.io.get_untrusted_types(data=content)))})
     files = {
-        MODEL: canonical(skops.io.dumps(model)),
+        MODEL: canonical(content),
         MANIFEST: (json.dumps(manifest.model_dump(mode="json"), indent=2, sort_keys=True) + "\n").encode(),
     }
     if feature_code is not None:
         files[FEATURES] = feature_code.encode()
     return files
-
-
-def untrusted_types(model: Any) -> tuple[str, ...]:
-    """Return the types in a fitted model that skops constructs only where they are declared trusted."""
-    import skops.io
-
-    return tuple(sorted(skops.io.get_untrusted_types(data=skops.io.dumps(model))))
 
 
 def canonical(data: bytes) -> bytes:

@@ -14,6 +14,7 @@ from data_checks.propose import propose_suite
 
 
 def spec_of(task: str = "regression") -> PipelineSpec:
+    metric, loss = ("mae", "absolute_error") if task == "regression" else ("log_loss", "log_loss")
     return PipelineSpec.model_validate(
         {
             "name": "sales",
@@ -21,8 +22,8 @@ def spec_of(task: str = "regression") -> PipelineSpec:
             "source": {"kind": "file", "path": "x.csv"},
             "columns": {"time": "at", "key": ["id"], "target": "y", "features": {"numeric": ["n"], "categorical": ["c"]}},
             "train": {"holdout": "1d", "estimator": "x.y"},
-            "gates": [{"metric": "mae", "max": 1}],
-            "rollout": {"stages": [{"kind": "shadow", "loss": "absolute_error"}]},
+            "gates": [{"metric": metric, "max": 1}],
+            "rollout": {"stages": [{"kind": "shadow", "loss": loss}]},
         }
     )
 
