@@ -22,6 +22,20 @@ class FlowRun:
     url: str
 
 
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """Where a run stands: Prefect's type and name of its state, and what it says about it."""
+
+    kind: str
+    name: str
+    message: str
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.kind in {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+
+
 class PrefectApi:
     """A Prefect server, safe to use from several threads.
 
@@ -86,6 +100,19 @@ class PrefectApi:
         if made is None:
             raise UsageError(f"There is no deployment {deployment_id} on {self._url}.", "Register it with: understudy deploy.")
         return self._run(made)
+
+    def state(self, run_id: str) -> RunState:
+        """Return where a run stands.
+
+        Raises:
+            UsageError: there is no such run.
+            OutsideError: the server cannot be reached or refuses us.
+        """
+        found = self._ask("GET", f"flow_runs/{quote(run_id, safe='')}")
+        if found is None:
+            raise UsageError(f"There is no flow run {run_id} on {self._url}.", "Look into the Prefect UI.")
+        state = found.get("state") or {}
+        return RunState(str(state.get("type", "")), str(state.get("name", "")), str(state.get("message") or ""))
 
     def _run(self, found: dict[str, Any]) -> FlowRun:
         return FlowRun(str(found["id"]), f"{self._url.removesuffix('/api')}/runs/flow-run/{found['id']}")

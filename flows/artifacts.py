@@ -58,11 +58,11 @@ def findings(pipeline: str, found: Sequence[Finding], detail: str) -> None:
 def rollout(pipeline: str, status: dict[str, Any], settings: Settings) -> None:
     """Publish where a rollout stands: who serves, who rehearses, on what evidence, the last decisions."""
     who = [f"- **{role}**: {_version(status[role])}" for role in ("champion", "candidate", "previous")]
-    evidence = [f"| {one.outcome.name} | {one.gate} | {_cell(one.reason)} |" for one in status["evidence"]]
+    evidence = [f"| {one['outcome']} | {one['gate']} | {_cell(one['reason'])} |" for one in status["evidence"]]
     decisions = [f"| {one['at']} | {one['action']} | {one['version'] or ''} | {_cell(one['reason'])} |" for one in status["decisions"][:10]]
     page = settings.gateway_url
     lines = [
-        f"# {pipeline}: {getattr(status['phase'], 'value', status['phase'])}, epoch {status['epoch']}",
+        f"# {pipeline}: {status['phase']}, epoch {status['epoch']}",
         *who,
         *(["", "| outcome | gate | why |", "|---|---|---|", *evidence] if evidence else []),
         *(["", "| at | decision | version | why |", "|---|---|---|---|", *decisions] if decisions else []),
