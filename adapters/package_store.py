@@ -66,7 +66,7 @@ def coerce(frame: pd.DataFrame, manifest: Manifest) -> pd.DataFrame:
 
 def _column(values: pd.Series, kind: ColumnType, name: str) -> pd.Series:
     if kind == "str":
-        return values.astype("object").where(values.notna(), None)
+        return values.astype("object").where(values.notna(), np.nan)  # NaN is what stood for missing when the model was fitted
     try:
         return values.astype(np.dtype(_DTYPES[kind]))
     except (TypeError, ValueError):
