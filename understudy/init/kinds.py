@@ -55,11 +55,15 @@ def sort_columns(frame: pd.DataFrame, taken: set[str]) -> tuple[list[Feature], l
         frame: the sample.
         taken: columns with a meaning of their own (target, key, text of the time); they are in neither list.
     """
-    features, out = [], []
+    features: list[Feature] = []
+    out: list[LeftOut] = []
     for name in map(str, frame.columns):
         if name not in taken:
             found = _sort(frame[name], name)
-            (features if isinstance(found, Feature) else out).append(found)  # type: ignore[arg-type]  # each list gets its own kind
+            if isinstance(found, Feature):
+                features.append(found)
+            else:
+                out.append(found)
     return features, out
 
 
@@ -88,7 +92,7 @@ def _useless(column: pd.Series, known: pd.Series) -> str | None:
 
 
 def _nested(known: pd.Series) -> bool:
-    return known.dtype == object and bool(known.map(lambda value: isinstance(value, list | dict | set | tuple)).any())
+    return known.dtype == object and bool(known.map(lambda value: hasattr(value, "__len__") and not isinstance(value, str | bytes)).any())
 
 
 def _number(known: pd.Series, name: str) -> Feature | LeftOut:
@@ -122,4 +126,4 @@ def _text(known: pd.Series, name: str) -> Feature | LeftOut:
 def _list(known: pd.Series) -> str:
     values = sorted(known.unique().tolist(), key=lambda value: (str(type(value)), value))
     shown = ", ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in values[:5])
-    return shown if len(values) <= 5 else f"{len(values)} values: {shown}, …"
+    return shown if len(values) <= 7 else f"{len(values)} values: {shown}, …"

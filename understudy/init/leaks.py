@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -14,7 +16,9 @@ if TYPE_CHECKING:
 _ROWS = 20_000  # rows that are looked at, evenly spaced
 _EXACT = 0.999  # share of rows in which a sum must be met
 _DECIDES = 0.98  # of the target's variance, explained by one column alone
-_SUSPECT = {"regression": 0.8, "binary": 0.2, "multiclass": 0.5}  # worth a question
+_SUSPECT = 0.7  # worth a question
+_AFTERWARDS = re.compile(r"(?i)(duration|elapsed|length_of|outcome_of|result|closed|finished|cancel|refund|actual|resolution|total)")
+_SUSPECT_BY_NAME = 0.1  # a name that sounds like what is known only afterwards makes less of it worth a question
 _BLOCKS = 20  # contiguous; every other one is fitted, so that a column that only grows with time explains nothing
 
 _Floats = NDArray[np.float64]
@@ -38,8 +42,8 @@ def find_leaks(frame: pd.DataFrame, target: str, names: list[str], task: str) ->
         share = 0.0 if name in leaks else _explained(rows[name], answer)
         if share >= _DECIDES:
             leaks[name] = f"it decides {target} alone ({share:.1%} of its variance)"
-        elif share >= _SUSPECT[task]:
-            suspects[name] = f"alone it explains {share:.0%} of {target}"
+        elif share >= (_SUSPECT_BY_NAME if _AFTERWARDS.search(name) else _SUSPECT):
+            suspects[name] = f"alone it explains {share:.0%} of the variance of {target}"
     return leaks, suspects
 
 
@@ -66,7 +70,12 @@ def _parts(rows: pd.DataFrame, target: str, names: list[str]) -> dict[str, str]:
 
 def _formula(one: _Floats, other: _Floats, truth: _Floats) -> str | None:
     few = slice(None, None, max(1, len(truth) // 50))  # most pairs are ruled out by a few rows
-    ways = {"{one} + {other}": np.add, "{one} - {other}": np.subtract, "{other} - {one}": _less, "{one} × {other}": np.multiply}
+    ways: dict[str, Callable[[_Floats, _Floats], _Floats]] = {
+        "{one} + {other}": np.add,
+        "{one} - {other}": np.subtract,
+        "{other} - {one}": _less,
+        "{one} × {other}": np.multiply,
+    }
     for said, made in ways.items():
         if _same(made(one[few], other[few]), truth[few]) and _same(made(one, other), truth):
             return said
@@ -74,7 +83,8 @@ def _formula(one: _Floats, other: _Floats, truth: _Floats) -> str | None:
 
 
 def _less(one: _Floats, other: _Floats) -> _Floats:
-    return other - one
+    difference: _Floats = other - one
+    return difference
 
 
 def _same(values: _Floats, truth: _Floats) -> bool:
@@ -94,7 +104,8 @@ def _answer(column: pd.Series, task: str) -> _Floats:
     if task == "regression":
         return column.to_numpy(dtype=np.float64).reshape(-1, 1)
     codes = column.factorize(sort=False)[0]
-    return np.eye(int(codes.max()) + 1)[codes]
+    one_hot: _Floats = np.eye(int(codes.max()) + 1)[codes]
+    return one_hot
 
 
 def _explained(column: pd.Series, answer: _Floats) -> float:

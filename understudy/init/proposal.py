@@ -207,7 +207,7 @@ def _spec(name: str, sample: Sample, target: str, found: _Guesses) -> dict[str, 
 def _decided(found: _Guesses, task_why: str, key_why: str, times: pd.Series) -> list[Decided]:
     rhythm, span = found.rhythm, times.iloc[-1] - times.iloc[0]
     held_out = int((times > times.iloc[-1] - parse_duration(rhythm.holdout)).sum())
-    step = format_duration(times.drop_duplicates().diff().median().round("s").to_pytimedelta())
+    step = format_duration(timedelta(seconds=round(times.drop_duplicates().diff().dt.total_seconds().median())))
     clock_why = f"the newest row is of {times.iloc[-1]:%Y-%m-%d}: " + ("history, to be replayed" if found.clock == "event" else "live")
     return [
         Decided("task", found.task, task_why),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from contracts.duration import parse_duration
@@ -56,7 +57,7 @@ def find_rhythm(times: pd.Series) -> Rhythm:
     span = times.iloc[-1] - times.iloc[0]
     if len(distinct) < 3:
         raise UsageError(f"The rows have only {len(distinct)} different time(s).", "Give a file that covers a stretch of time.")
-    step = distinct.diff().median()
+    step = timedelta(seconds=float(distinct.diff().dt.total_seconds().median()))
     long_enough = [block for block in _BY_BLOCK if parse_duration(block) >= step]
     fine = [block for block in ("1m", "1h", "1d") if span / parse_duration(block) >= _FEWEST_BLOCKS and block in long_enough]
     block = fine[-1] if fine else (long_enough or ["28d"])[0]

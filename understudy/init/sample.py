@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _DELIMITERS = (",", ";", "\t", "|")
-_HEAD = 65_536  # characters that are looked at for the separator
+_HEAD = 65_536  # bytes that are looked at for the separator
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +48,11 @@ def _delimiter(path: Path) -> str:
     name = path.name.lower()
     if not name.removesuffix(".gz").endswith((".csv", ".txt")):
         return ","
-    opened = gzip.open(path, "rt", encoding="utf-8") if name.endswith(".gz") else path.open(encoding="utf-8")
-    with opened as file:
-        try:
-            head = file.read(_HEAD)
-        except (OSError, UnicodeDecodeError, EOFError):
-            return ","  # reading the table says what is wrong with it
+    try:
+        with gzip.open(path, "rb") if name.endswith(".gz") else path.open("rb") as file:
+            head = file.read(_HEAD).decode(errors="ignore")
+    except (OSError, EOFError):
+        return ","  # reading the table says what is wrong with it
     return guess_delimiter(head, whole=len(head) < _HEAD)
 
 

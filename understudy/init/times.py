@@ -57,7 +57,7 @@ def guess_time(frame: pd.DataFrame, asked: tuple[str, ...], target: str, path: P
     parts = _calendar(frame)
     if parts is not None:
         return parts
-    raise UsageError(f"{path} has no column that says when a row happened.{_half_times(frame)}", _ADVICE)
+    raise UsageError(f"{path} has no column that says when a row happened{_half_times(frame)}.", _ADVICE)
 
 
 _ADVICE = (
@@ -198,7 +198,7 @@ def _unreadable(frame: pd.DataFrame, names: list[str], path: Path | None) -> Usa
 
 def _half_times(frame: pd.DataFrame) -> str:
     hints = [str(name) for name in frame.columns if re.fullmatch(r"(?i)(month|day|weekday|day_of_week|week|dow|mnth|hour|hr)", str(name))]
-    return f" ({', '.join(hints)} name no year, so they do not tell when.)" if hints else ""
+    return f" ({', '.join(hints)}: without a year that is no time)" if hints else ""
 
 
 def _list(frame: pd.DataFrame) -> str:
