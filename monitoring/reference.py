@@ -1,0 +1,42 @@
+"""Which of the rows that trained the champion a window is held against: those of the same season, where there are enough of them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+_YEAR = timedelta(days=364)  # whole weeks, so that weekdays fall on weekdays
+_MOST = 50_000  # more rows would sharpen p-values for which no effect size is large enough
+
+
+def same_season(reference: pd.Series, window: pd.Series, least: int) -> NDArray[np.bool_]:
+    """Return which reference rows to compare with.
+
+    The first of these that holds at least `least` rows: the same hours of the week at the same time of a year ago (the window's span and as
+    much again on both sides); the same hours of the week; all rows. Rows are chosen, not weighted: in a window of part of a week each hour
+    counts as often as the reference has it.
+
+    Args:
+        reference, window: event times, datetime64[us, UTC]; the window has at least one.
+    """
+    hours = np.isin(_hour_of_week(reference), _hour_of_week(window).unique())
+    first, last = window.min(), window.max()
+    span = last - first
+    year_ago = hours & reference.between(first - _YEAR - span, last - _YEAR + span).to_numpy()
+    for chosen in (year_ago, hours):
+        if chosen.sum() >= least:
+            return chosen
+    return np.ones(len(reference), dtype=bool)
+
+
+def thinned(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return every n-th row, so that at most 50,000 are left."""
+    return frame.iloc[:: -(-len(frame) // _MOST) or 1]
+
+
+def _hour_of_week(times: pd.Series) -> pd.Series:
+    hours: pd.Series = times.dt.dayofweek * 24 + times.dt.hour
+    return hours
