@@ -24,6 +24,7 @@ _PRELOADED = (
     "prefect.flow_engine", "prefect.artifacts", "flows.retrain", "flows.rollout", "flows.monitor",
     "mlflow.pyfunc", "mlflow.tracking", "great_expectations", "dvc.repo", "sklearn.ensemble", "skops.io", "matplotlib.figure",
 )  # fmt: skip
+_ENGINE = "prefect.engine"
 _KILL_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 
@@ -158,8 +159,8 @@ def _do(job: Job) -> None:
     os.environ.clear()
     os.environ.update(job.env)
     os.chdir(job.cwd)
-    sys.argv = ["prefect.engine"]
-    runpy.run_module("prefect.engine", run_name="__main__", alter_sys=True)
+    sys.argv = [_ENGINE]
+    runpy.run_module(_ENGINE, run_name="__main__", alter_sys=True)
 
 
 def main() -> None:

@@ -1,0 +1,143 @@
+"""What is up is up as a whole: started in order, started again when it dies, stopped together, and never left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from adapters.settings import read_settings
+from understudy.services.plan import make_plan
+from understudy.services.ports import DEFAULTS, choose_ports, is_free
+
+# stand-ins for the real services: these tests are about processes; the loop's test starts the real ones
+SUPERVISE = """
+import sys
+from pathlib import Path
+from adapters.settings import read_settings
+from understudy.services.plan import Plan, Service
+from understudy.services.supervisor import Supervisor
+home, port = Path(sys.argv[1]), sys.argv[3]
+web = (sys.executable, "-m", "http.server", port, "--bind", "127.0.0.1", "--directory", str(home))
+sleeper = (sys.executable, "-c", "import time; time.sleep(600)")
+once = (sys.executable, "-c", "import pathlib, sys; pathlib.Path(sys.argv[1], 'deployed').touch()", str(home))
+services = (
+    Service("web", web, f"http://127.0.0.1:{port}/"),
+    Service("deploy", once, None, ("web",)),
+    Service("sleeper", sleeper, None, ("deploy",)),
+    *([Service("broken", (sys.executable, "-c", "import sys; sys.exit(7)"), "http://127.0.0.1:9/")] if "broken" in sys.argv else []),
+)
+import os
+Supervisor(read_settings(home), Plan(services, dict(os.environ), {"web": f"http://127.0.0.1:{port}"}), lambda line: print(line, flush=True)).run()
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def until(done: Callable[[], object], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline, "did not happen in time"
+        time.sleep(0.05)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def supervised(home: Path) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen([sys.executable, "-c", SUPERVISE, str(home), "up", str(free_port())], stdout=subprocess.PIPE, text=True)
+    until((home / "run" / "services.json").exists)
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def pids(home: Path) -> dict[str, int]:
+    found: dict[str, int] = json.loads((home / "run" / "services.json").read_text())["pids"]
+    return found
+
+
+def test_services_start_in_order_and_their_addresses_are_told_when_all_are_ready(home: Path, supervised: subprocess.Popen[str]) -> None:
+    content = json.loads((home / "run" / "services.json").read_text())
+    assert content["pid"] == supervised.pid
+    assert content["web"].startswith("http://127.0.0.1:")
+    assert (home / "deployed").exists()
+    assert set(content["pids"]) == {"web", "sleeper"}
+
+
+def test_a_stop_leaves_nothing_running(home: Path, supervised: subprocess.Popen[str]) -> None:
+    children = pids(home)
+    supervised.send_signal(signal.SIGTERM)
+    assert supervised.wait(20) == 0
+    assert not [name for name, pid in children.items() if alive(pid)]
+    assert not (home / "run" / "services.json").exists()
+
+
+def test_a_supervisor_killed_hard_leaves_nothing_running(home: Path, supervised: subprocess.Popen[str]) -> None:
+    children = pids(home)
+    supervised.kill()
+    until(lambda: not [name for name, pid in children.items() if alive(pid)])
+
+
+def test_a_service_that_dies_is_started_again(home: Path, supervised: subprocess.Popen[str]) -> None:
+    old = pids(home)["sleeper"]
+    os.kill(old, signal.SIGKILL)
+    children = Path(f"/proc/{supervised.pid}/task/{supervised.pid}/children")
+    until(lambda: len(children.read_text().split()) == 2 and str(old) not in children.read_text().split())
+
+
+def test_a_service_that_cannot_start_is_named_with_its_log_and_the_rest_is_stopped(home: Path) -> None:
+    command = [sys.executable, "-c", SUPERVISE, str(home), "up", str(free_port()), "broken"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert "broken stopped with exit code 7 while it was starting. Look into" in done.stderr
+    assert not (home / "run" / "services.json").exists()
+
+
+def test_a_taken_port_is_replaced_by_a_free_one_and_none_is_given_twice() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        busy = int(taken.getsockname()[1])
+        chosen = choose_ports({"gateway": busy, "webhook": busy})
+    assert busy not in chosen.values()
+    assert set(chosen) == set(DEFAULTS)
+    assert len(set(chosen.values())) == len(chosen)
+    assert is_free(chosen["gateway"])
+
+
+def test_a_server_named_by_the_environment_is_used_and_not_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://prefect.example:4200/api")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    plan = make_plan(read_settings(tmp_path), dict(DEFAULTS))
+    assert [one.name for one in plan.services] == ["mlflow", "gateway", "shadow", "webhook", "engine", "deploy", "worker"]
+    assert plan.environment["PREFECT_API_URL"] == plan.addresses["prefect_api"] == "http://prefect.example:4200/api"
+    assert next(one for one in plan.services if one.name == "deploy").after == ()
+
+
+def test_the_webhooks_secret_is_made_once_and_only_its_owner_can_read_it(home: Path, supervised: subprocess.Popen[str]) -> None:
+    secret = home / "webhook.secret"
+    assert supervised.poll() is None
+    assert secret.stat().st_mode & 0o777 == 0o600
+    assert len(secret.read_text().strip()) >= 32

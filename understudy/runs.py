@@ -1,0 +1,43 @@
+"""Starts a deployed flow through the Prefect server and waits for it."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+from adapters.prefect_api import FlowRun, PrefectApi, RunState
+from adapters.settings import Settings
+from contracts.errors import OutsideError, UsageError
+
+_POLL_SECONDS = 0.1
+
+
+def open_prefect(settings: Settings) -> PrefectApi:
+    """Return the server that is up.
+
+    Raises:
+        UsageError: none is known.
+    """
+    if settings.prefect_api_url is None:
+        raise UsageError("No Prefect server is up.", "Start everything with `understudy up --detach`, or work in this process with --local.")
+    return PrefectApi(settings.prefect_api_url, os.environ.get("PREFECT_API_AUTH_STRING"))
+
+
+def start(api: PrefectApi, flow: str, pipeline: str, parameters: dict[str, Any] | None = None) -> FlowRun:
+    """Start a pipeline's deployment of a flow; `pipeline` is always among its parameters."""
+    return api.create_run(api.deployment(flow, pipeline), {"pipeline": pipeline, **(parameters or {})})
+
+
+def wait(api: PrefectApi, run: FlowRun, seconds: float = 900.0) -> RunState:
+    """Wait until a run has ended and return its last state.
+
+    Raises:
+        OutsideError: it did not end in time, or nobody took it up.
+    """
+    deadline = time.monotonic() + seconds
+    while not (state := api.state(run.id)).ended:
+        if time.monotonic() > deadline:
+            raise OutsideError(f"Flow run {run.url} is still {state.name} after {seconds:g} s.", "Look whether a worker is up.")
+        time.sleep(_POLL_SECONDS)
+    return state
