@@ -16,6 +16,7 @@ _COMMANDS = {
     "check": ("data", "Run the suite on a file, or on the newest snapshot."),
     "deploy": ("deploy", "Register the deployments of all pipelines on a Prefect server."),
     "diff": ("data", "Say what changed between two snapshots."),
+    "doctor": ("doctor", "Say what is amiss on this machine, and what to do about it."),
     "down": ("up", "Stop what `understudy up` started."),
     "explain": ("decisions", "Show one decision with its numbers and limits."),
     "history": ("decisions", "List the decisions, newest first."),

@@ -1,0 +1,46 @@
+"""The settings: names in the environment, files they name, and who may read secrets."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from understudy.doctor.finding import Finding, ok, warning, wrong
+
+KNOWN = (
+    "UNDERSTUDY_HOME",
+    "UNDERSTUDY_PIPELINES",
+    "UNDERSTUDY_LEDGER_URL",
+    "UNDERSTUDY_DATA_REPO",
+    "UNDERSTUDY_DVC_REMOTE",
+    "UNDERSTUDY_GATEWAY_URL",
+    "UNDERSTUDY_WEBHOOK_URL",
+    "UNDERSTUDY_WEBHOOK_SECRET_FILE",
+    "UNDERSTUDY_REAL_DATA",  # tests only
+)
+
+
+def look_at_environment(environment: Mapping[str, str], home: Path) -> Iterator[Finding]:
+    """Yield what was found about names and secrets."""
+    ours = sorted(name for name in environment if name.startswith("UNDERSTUDY_"))
+    for name in ours:
+        if name not in KNOWN:
+            close = difflib.get_close_matches(name, KNOWN, 1)
+            yield warning("environment", f"{name} is set, and nothing reads it.", f"Did you mean {close[0]}?" if close else "Unset it.")
+    yield ok("environment", ", ".join(name for name in ours if name in KNOWN) or "nothing set: all defaults")
+    secret = Path(environment.get("UNDERSTUDY_WEBHOOK_SECRET_FILE") or home / "webhook.secret")
+    if secret.is_file():
+        yield _secret(secret)
+
+
+def _secret(path: Path) -> Finding:
+    if not os.access(path, os.R_OK):
+        return wrong("secret", f"{path} cannot be read.", "Give the right to read it to the user who runs Understudy.")
+    if not path.read_text().strip():
+        return wrong("secret", f"{path} is empty.", "Write a long random line into it, or delete it: `understudy up` makes one.")
+    if path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        return warning("secret", f"{path} can be read by others on this machine.", f"chmod 600 {path}")
+    return ok("secret", f"{path}, readable by its owner only")
