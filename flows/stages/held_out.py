@@ -1,0 +1,37 @@
+"""What the champion answers to the rows that were held out when it was fitted: what is expected of it from then on."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from adapters.data_repo import DataRepo
+from adapters.model_cache import cached_package
+from adapters.package_store import load_package
+from adapters.parquet_files import write_parquet
+from adapters.settings import Settings
+from contracts.columns import EVENT_TIME
+from contracts.rollout import ModelRef
+from contracts.spec import PipelineSpec
+
+
+def held_out_answers(settings: Settings, spec: PipelineSpec, champion: ModelRef) -> pd.DataFrame:
+    """Return event_time, label and prediction of the rows of its snapshot after its cutoff; computed once for each version, then kept.
+
+    Raises:
+        UsageError: the data repository has no such snapshot, or it lacks a column.
+        OutsideError: rows or package are not here and could not be fetched.
+        DigestMismatch: the package is not the one approved.
+    """
+    kept = settings.home / "monitor" / f"{spec.name}-{champion.version}-{champion.digest[:12]}.parquet"
+    if kept.is_file():
+        return pd.read_parquet(kept)
+    repo, target = DataRepo(settings), spec.columns.target
+    columns = [*spec.columns.features.all, target, EVENT_TIME]
+    rows = repo.frame(repo.get(spec.name, champion.snapshot), columns, since=champion.cutoff)
+    rows = rows[(rows[EVENT_TIME] > champion.cutoff) & rows[target].notna()].reset_index(drop=True)
+    answers = rows[[EVENT_TIME]].assign(label=rows[target], prediction=pd.Series(dtype="float64"))
+    if not rows.empty:
+        package = load_package(cached_package(settings, champion), champion.digest)
+        answers["prediction"] = package.predict(rows).tolist()
+    write_parquet(answers, kept)
+    return answers
