@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -12,6 +13,7 @@ import httpx
 from contracts.errors import OutsideError, UsageError
 
 _SECONDS = 10.0
+_PAUSES = (0.1, 0.3, 0.9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +119,19 @@ class PrefectApi:
     def _run(self, found: dict[str, Any]) -> FlowRun:
         return FlowRun(str(found["id"]), f"{self._url.removesuffix('/api')}/runs/flow-run/{found['id']}")
 
+    def _patiently(self, method: str, url: str, body: dict[str, Any] | None) -> httpx.Response:
+        """Send a request, again where the server says it is busy: its SQLite was locked, and nothing was done."""
+        for pause in _PAUSES:
+            answer = self._client.request(method, url, json=body)
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                return answer
+            time.sleep(pause)
+        return self._client.request(method, url, json=body)
+
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """Return what the server answers, or None where it answers 404."""
         try:
-            answer = self._client.request(method, f"{self._url}/{path}", json=body)
+            answer = self._patiently(method, f"{self._url}/{path}", body)
             content = answer.json() if answer.is_success else None
         except (httpx.HTTPError, ValueError) as error:
             raise OutsideError(f"Prefect at {self._url} cannot be reached: {error}.", "Look whether its server is up.") from error

@@ -1,4 +1,4 @@
-"""Shared fixtures: where the real data is."""
+"""Shared fixtures: where the real data is, and a real Prefect server."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+
+from tests.prefect_server import prefect_server
+
+__all__ = ["prefect_server", "real_data"]
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,51 @@
+"""Who may call: holders of the secret, as a bearer token or as a signature over timestamp and body."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+
+from adapters.webhook_signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, verify
+from contracts.errors import Refused, UsageError
+from webhook.cloud_event import is_binary
+
+_SHORTEST = 16
+
+
+def checked_secret(secret: str | None) -> str:
+    """Return the secret, if there is one that cannot be guessed.
+
+    Raises:
+        UsageError: there is none, or it is too short; without it the receiver does not start.
+    """
+    if not secret:
+        raise UsageError(
+            "There is no webhook secret.", "Write one into webhook.secret in the home folder, or set UNDERSTUDY_WEBHOOK_SECRET_FILE."
+        )
+    if len(secret) < _SHORTEST:
+        raise UsageError(f"The webhook secret has {len(secret)} characters.", f"Take at least {_SHORTEST}, at random.")
+    return secret
+
+
+def check_sender(headers: Mapping[str, str], body: bytes, secret: str, now: float) -> None:
+    """Check that the sender holds the secret; comparisons take the same time whatever was sent.
+
+    Args:
+        now: seconds since 1970.
+
+    Raises:
+        Refused: no token and no signature, or a wrong or old one.
+    """
+    authorization = headers.get("authorization")
+    if authorization is not None:
+        scheme, _, token = authorization.partition(" ")
+        right = hmac.compare_digest(token.strip().encode(), secret.encode())
+        if scheme.lower() != "bearer" or not right:
+            raise Refused("The bearer token is not the receiver's secret.", "Send 'Authorization: Bearer SECRET'.")
+        return
+    signature = headers.get(SIGNATURE_HEADER)
+    if signature is None:
+        raise Refused("The call has no bearer token and no signature.", f"Send Authorization, or {SIGNATURE_HEADER}.")
+    if is_binary(headers):  # the signature covers the body alone: whoever recorded it could put another id beside it
+        raise Refused("A signature does not cover the attributes of a binary event.", "Send a structured event, or the bearer token.")
+    verify(secret, headers.get(TIMESTAMP_HEADER, ""), signature, body, now)
