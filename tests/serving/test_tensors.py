@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import pytest
 
 from contracts.package import Manifest
-from serving.tensors import BadRequest, read_inputs, write_outputs
+from serving.columns import BadRequest
+from serving.tensors import describe_tensors, read_inputs, write_outputs
 
 COLUMNS: dict[str, Any] = {"temp": "float", "hour": "int", "season": "str", "holiday": "bool"}
 MODEL = Manifest(pipeline="p", task="regression", target="y", columns=COLUMNS, cutoff="2026-01-01T00:00:00Z")
+
+BINARY = MODEL.model_copy(update={"task": "binary", "classes": (0, 1)})
+MANY = MODEL.model_copy(update={"task": "multiclass", "classes": ("a", "b")})
 
 
 def tensor(name: str, datatype: str, data: Any, shape: Any = None) -> dict[str, Any]:
@@ -28,26 +33,44 @@ def good() -> dict[str, dict[str, Any]]:
 
 
 def test_named_tensors_become_columns_in_the_models_order_whatever_order_they_came_in():
-    frame = read_inputs({"inputs": list(good().values())}, MODEL)
-    assert list(frame.columns) == list(COLUMNS)
-    assert frame["hour"].tolist() == [3, 4]
-    assert frame["temp"].isna().tolist() == [False, True]
-    assert frame["season"].isna().tolist() == [False, True]
-    assert [str(one) for one in frame.dtypes] == ["float64", "int64", "str", "bool"]
+    columns = read_inputs({"inputs": list(good().values())}, MODEL)
+    assert list(columns) == list(COLUMNS)
+    assert columns["hour"] == [3, 4]
+    assert columns["season"] == ["w", None]
+    assert columns["holiday"] == [True, False]
+    assert columns["temp"][0] == 1.5
+    assert math.isnan(columns["temp"][1])
+
+
+def test_whole_numbers_may_come_as_floats_and_gaps_as_null():
+    hour = tensor("hour", "FP64", [3.0, None])
+    found = read_inputs({"inputs": list((good() | {"hour": hour}).values())}, MODEL)["hour"]
+    assert (found[0], type(found[0])) == (3, int)
+    assert math.isnan(found[1])
+
+
+def test_a_missing_value_is_refused_where_the_model_cannot_answer_it():
+    with pytest.raises(BadRequest, match="Column 'temp', row 1 is missing, and the model takes no"):
+        read_inputs({"inputs": list(good().values())}, MODEL, required=("temp",))
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"temp": None}, "Column 'temp' is missing."),
+        ({"temp": None}, "Column 'temp' is missing. The model takes: temp, hour, season, holiday."),
         ({"wind": tensor("wind", "FP64", [1.0])}, "Column 'wind' is unknown. The model takes: temp, hour, season, holiday."),
         ({"again": tensor("temp", "FP64", [1.0, 2.0])}, "Column 'temp' was sent twice."),
         ({"temp": tensor("temp", "FP64", [1.0, "x"])}, "Column 'temp', row 1: 'x' is not a float."),
         ({"temp": tensor("temp", "FP64", [True, 1.0])}, "Column 'temp', row 0: True is not a float."),
         ({"temp": tensor("temp", "FP64", [1.0, 10**400])}, "Column 'temp', row 1: the number is too large for a float."),
-        ({"hour": tensor("hour", "INT64", [1, 2.5])}, "Column 'hour', row 1: 2.5 is not a int."),
-        ({"hour": tensor("hour", "INT64", [None, 2])}, "Column 'hour', row 0: None is not a int."),
-        ({"hour": tensor("hour", "UINT64", [1, 2**63])}, "Column 'hour', row 1: 9223372036854775808 is not a int."),
+        ({"hour": tensor("hour", "INT64", [1, 2.5])}, "Column 'hour', row 1: 2.5 is not an int."),
+        (
+            {"holiday": tensor("holiday", "BOOL", [None, True])},
+            "Column 'holiday', row 0 is missing, and the model takes no missing value there.",
+        ),
+        ({"temp": tensor("temp", "FP64", [1.0, "x" * 1000])}, f"Column 'temp', row 1: '{'x' * 59}… is not a float."),
+        ({"temp": tensor("temp", "FP64", [[1.0, 2.0], [3.0]])}, "Column 'temp', row 0: [1.0, 2.0] is not a float."),
+        ({"hour": tensor("hour", "UINT64", [1, 2**63])}, "Column 'hour', row 1: 9223372036854775808 is not an int."),
         ({"season": tensor("season", "BYTES", ["a", 7])}, "Column 'season', row 1: 7 is not a str."),
         ({"holiday": tensor("holiday", "BOOL", [0, True])}, "Column 'holiday', row 0: 0 is not a bool."),
         ({"holiday": tensor("holiday", "INT8", [0, 1])}, "Column 'holiday' has datatype 'INT8' but takes BOOL."),
@@ -71,11 +94,25 @@ def test_a_body_without_inputs_is_refused(body: Any):
         read_inputs(body, MODEL)
 
 
-def test_outputs_are_prediction_or_label_and_probability():
+def test_outputs_are_prediction_or_probability_and_label_with_data_flattened():
     assert write_outputs(np.array([1.0, 2.0]), MODEL) == [{"name": "prediction", "datatype": "FP64", "shape": [2], "data": [1.0, 2.0]}]
-    binary = MODEL.model_copy(update={"task": "binary", "classes": (0, 1)})
-    assert write_outputs(np.array([0.2, 0.5]), binary)[0] == {"name": "label", "datatype": "INT64", "shape": [2], "data": [0, 1]}
-    many = MODEL.model_copy(update={"task": "multiclass", "classes": ("a", "b")})
-    label, probability = write_outputs(np.array([[0.1, 0.9]]), many)
-    assert label == {"name": "label", "datatype": "BYTES", "shape": [1], "data": ["b"]}
-    assert probability["shape"] == [1, 2]
+    probability, label = write_outputs(np.array([0.2, 0.5, 0.6]), BINARY)
+    assert (probability["name"], probability["data"]) == ("probability", [0.2, 0.5, 0.6])
+    assert label == {"name": "label", "datatype": "INT64", "shape": [3], "data": [0, 0, 1]}  # of equals the first, as scikit-learn has it
+    probability, label = write_outputs(np.array([[0.1, 0.9], [0.7, 0.3]]), MANY)
+    assert label == {"name": "label", "datatype": "BYTES", "shape": [2], "data": ["b", "a"]}
+    assert (probability["shape"], probability["data"]) == ([2, 2], [0.1, 0.9, 0.7, 0.3])
+
+
+def test_only_the_outputs_asked_for_are_given_and_an_unknown_one_is_named():
+    assert [one["name"] for one in write_outputs(np.array([0.2]), BINARY, ["label"])] == ["label"]
+    with pytest.raises(BadRequest, match=r"Output 'score' is unknown\. The model gives: probability, label\."):
+        write_outputs(np.array([0.2]), BINARY, ["score"])
+
+
+@pytest.mark.parametrize("manifest", [MODEL, BINARY, MANY])
+def test_the_metadata_tells_of_the_outputs_what_is_then_written(manifest: Manifest):
+    predicted = np.zeros((2, 2)) if manifest.task == "multiclass" else np.zeros(2)
+    told = [(one["name"], one["datatype"], len(one["shape"])) for one in describe_tensors(manifest)["outputs"]]
+    assert told == [(one["name"], one["datatype"], len(one["shape"])) for one in write_outputs(predicted, manifest)]
+    assert [one["name"] for one in describe_tensors(manifest)["inputs"]] == list(COLUMNS)

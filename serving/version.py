@@ -1,0 +1,69 @@
+"""A version that is loaded and ready to answer: checked by digest, its fastest faithful way to answer chosen, its needs known."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from adapters.model_cache import cached_package
+from adapters.package_store import load_package
+from adapters.settings import Settings
+from contracts.package import ColumnType, Manifest
+from contracts.rollout import ModelRef
+from serving.columns import Columns
+from serving.direct import Predict, direct_predictor, table_predictor
+
+_NEUTRAL: dict[ColumnType, Any] = {"float": 0.0, "int": 0, "str": "", "bool": False}
+_MISSING: dict[ColumnType, Any] = {"float": math.nan, "int": math.nan, "str": None}
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedVersion:
+    """A model that answers columns.
+
+    Attributes:
+        predict: n rows to float64, (n,) values or chances of the second class, or (n, k) chances; raises whatever the model raises.
+        required: columns in which the model cannot answer a missing value.
+        direct: whether it answers without a DataFrame.
+    """
+
+    model: ModelRef
+    manifest: Manifest
+    predict: Predict
+    required: frozenset[str]
+    direct: bool
+
+    def reads_as(self, other: LoadedVersion) -> bool:
+        """Say whether columns read for the other version may be answered by this one."""
+        return self.manifest.columns == other.manifest.columns and self.required == other.required
+
+
+def load_version(settings: Settings, model: ModelRef) -> LoadedVersion:
+    """Fetch a version where it is absent, check its bytes, load it and answer with it once, so that the first request is not the slow one.
+
+    Raises:
+        DigestMismatch: its bytes are not the ones approved; nothing of it was loaded.
+        OutsideError: it could not be fetched; trying again may help.
+    """
+    package = load_package(cached_package(settings, model), model.digest)
+    direct = direct_predictor(package)
+    predict = direct or table_predictor(package)
+    return LoadedVersion(model, package.manifest, predict, _required(predict, package.manifest), direct is not None)
+
+
+def _required(predict: Predict, manifest: Manifest) -> frozenset[str]:
+    """Find by trying which columns the model cannot answer without; none where it does not take our neutral row (feature code may not)."""
+    row: Columns = {name: [_NEUTRAL[kind]] for name, kind in manifest.columns.items()}
+    if not _answers(predict, row):
+        return frozenset()
+    gaps = {name: [_MISSING[kind]] for name, kind in manifest.columns.items() if kind in _MISSING}
+    return frozenset(name for name, gap in gaps.items() if not _answers(predict, row | {name: gap}))
+
+
+def _answers(predict: Predict, row: Columns) -> bool:
+    try:
+        predict(row)
+    except Exception:  # noqa: BLE001  # the model's own code may raise anything; here that is the answer, not a failure
+        return False
+    return True
