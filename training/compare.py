@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -74,6 +74,16 @@ def compare(
     return _measures(spec, rows, everywhere, candidate, champion), slices
 
 
+def unmeasured(evaluation: Evaluation) -> Evaluation:
+    """Return an evaluation whose champion is there and cannot be measured: it was fitted on every one of these rows."""
+
+    def blank(one: Measures) -> Measures:
+        return replace(one, champion=dict.fromkeys(one.candidate))
+
+    slices = {column: {value: blank(one) for value, one in found.items()} for column, found in evaluation.slices.items()}
+    return replace(evaluation, overall=blank(evaluation.overall), slices=slices)
+
+
 def row_losses(spec: PipelineSpec, rows: pd.DataFrame, answers: Answers) -> Floats:
     """Return each row's loss: absolute error for regression, log loss in nats for the other tasks."""
     truth = rows[spec.columns.target].to_numpy()
@@ -84,6 +94,21 @@ def row_losses(spec: PipelineSpec, rows: pd.DataFrame, answers: Answers) -> Floa
     known = _aligned(answers, truth)
     index = np.array([known.classes.index(one) for one in truth.tolist()])
     return losses("log_loss", index.astype(np.float64), known.values)
+
+
+def by_row(spec: PipelineSpec, rows: pd.DataFrame, answers: Answers) -> pd.DataFrame:
+    """Return each row's answer and loss, and for classes whether it came true.
+
+    Returns:
+        `answer`: the value, the probability of the second class, or that of the most likely class; `loss`; `right`: 0 or 1, else absent.
+    """
+    one = answers.values if answers.values.ndim == 1 else answers.values.max(axis=1)
+    found = pd.DataFrame({"answer": one, "loss": row_losses(spec, rows, answers)}, index=rows.index)
+    if spec.task == "regression":
+        return found
+    truth = rows[spec.columns.target].to_numpy()
+    meant = np.asarray(answers.classes, dtype=object)[1 if spec.task == "binary" else answers.values.argmax(axis=1)]
+    return found.assign(right=(truth == meant).astype(np.int64))
 
 
 def unseen(rows: pd.DataFrame, cutoff: pd.Timestamp) -> pd.DataFrame:

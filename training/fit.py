@@ -59,6 +59,8 @@ def split(frame: pd.DataFrame, spec: PipelineSpec) -> Split:
             f"train.holdout ({spec.train.holdout}) holds out every row of the snapshot.",
             "Shorten train.holdout, or ingest a longer history.",
         )
+    if held_out.empty:
+        raise UsageError(f"train.holdout ({spec.train.holdout}) holds out no row of the snapshot.", "Lengthen train.holdout.")
     return Split(fitted, held_out, fitted[EVENT_TIME].iloc[-1].to_pydatetime())
 
 

@@ -23,6 +23,8 @@ _COMMANDS = {
     "init": ("init", "Write a pipeline from a sample of its data."),
     "ingest": ("data", "Make a snapshot of the source's new rows."),
     "replay": ("replay", "Send a file's rows as live requests, labels as feedback."),
+    "reproduce": ("reproduce", "Refit a version from its lineage and compare the bytes."),
+    "retrain": ("retrain", "Fresh data, a fit, gates, a version."),
     "schema": ("schema", "Print the JSON Schema of pipeline.yaml."),
     "snapshots": ("data", "List the versions of the data, oldest first."),
     "status": ("status", "Say who serves, who rehearses, and on what evidence."),

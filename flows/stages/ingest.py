@@ -20,6 +20,7 @@ from contracts.verdict import Outcome, Verdict
 from data_checks.quarantine import REASONS, Split, split
 from data_checks.schema import schema_conflicts
 from data_checks.verdicts import check_verdicts
+from flows.stages.checked import Checked, keep_checks
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ def ingest(settings: Settings, pipeline: Pipeline, until: datetime | None = None
         parts, verdicts, docs = _check(settings, pipeline, rows)
         _keep_aside(settings, pipeline, parts.quarantined, _span(rows))
         _refuse_if_failed(settings, pipeline, rows, parts, verdicts)
+        keep_checks(settings, spec.name, parts.kept, Checked(verdicts, len(rows), len(parts.quarantined), str(docs) if docs else None))
         snapshot = repo.add(spec.name, parts.kept, parts.quarantined, spec.columns.key)
     return IngestResult(snapshot, len(parts.kept), len(parts.quarantined), verdicts, docs)
 

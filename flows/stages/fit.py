@@ -1,0 +1,73 @@
+"""The second stage: a snapshot's rows become a package, and the rows held out from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+
+from adapters.data_repo import DataRepo
+from adapters.package_store import write_package
+from adapters.parquet_files import write_parquet
+from adapters.pipeline_files import Pipeline
+from adapters.settings import Settings
+from contracts.columns import EVENT_TIME
+from contracts.package import package_digest
+from contracts.snapshot import Snapshot
+from contracts.spec import PipelineSpec
+from flows.stages.work import Work
+from training.fit import fit
+
+
+@dataclass(frozen=True, slots=True)
+class FitResult:
+    """What was fitted; the package and the held-out rows are in the work folder.
+
+    Attributes:
+        cutoff: greatest event time of a fitted row.
+        digest: of the package.
+    """
+
+    snapshot: str
+    cutoff: datetime
+    fitted_rows: int
+    held_out_rows: int
+    digest: str
+
+
+def fit_stage(settings: Settings, pipeline: Pipeline, snapshot_id: str, workdir: Path) -> FitResult:
+    """Fit the pipeline's estimator on a snapshot and write the package.
+
+    Raises:
+        UsageError: there is no such snapshot, a column is not in it, or its rows cannot be fitted.
+        SpecError: the estimator cannot be built.
+        OutsideError: the snapshot's bytes could not be brought.
+    """
+    repo, work = DataRepo(settings), Work(workdir)
+    snapshot = repo.get(pipeline.spec.name, snapshot_id)
+    done = fit(read_rows(repo, snapshot, pipeline.spec), pipeline.spec, pipeline.params, pipeline.feature_code)
+    write_package(work.package, done.files)
+    write_parquet(done.held_out, work.held_out)
+    return FitResult(snapshot_id, done.cutoff, done.fitted_rows, len(done.held_out), package_digest(done.files))
+
+
+def read_rows(repo: DataRepo, snapshot: Snapshot, spec: PipelineSpec) -> pd.DataFrame:
+    """Return the rows that the spec's window and holdout can reach, with the columns that fitting and judging need."""
+    slices = [gate.slice for gate in spec.gates if gate.slice is not None]
+    columns = list(dict.fromkeys([EVENT_TIME, *spec.columns.features.all, spec.columns.target, *slices]))
+    if not isinstance(spec.train.window, timedelta):
+        return repo.frame(snapshot, columns)
+    newest = _newest_label(repo, snapshot, spec)
+    return repo.frame(snapshot, columns, since=None if newest is None else newest - spec.train.holdout - spec.train.window)
+
+
+def _newest_label(repo: DataRepo, snapshot: Snapshot, spec: PipelineSpec) -> datetime | None:
+    """Return the event time of the newest labelled row: mostly among the last rows, so these are looked at first."""
+    for since in (snapshot.watermark - spec.train.holdout, None):
+        labelled = repo.frame(snapshot, [EVENT_TIME, spec.columns.target], since=since).dropna()
+        if not labelled.empty:
+            newest: pd.Timestamp = labelled[EVENT_TIME].iloc[-1]
+            return newest.to_pydatetime()
+    return None

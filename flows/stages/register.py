@@ -1,0 +1,97 @@
+"""The fifth stage: a judged model becomes a version in the registry, whether or not its gates were met."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pandas as pd
+
+from adapters.code_version import code_version
+from adapters.data_repo import DataRepo
+from adapters.environment import environment_digest, environment_text
+from adapters.package_store import folder_digest
+from adapters.pipeline_files import Pipeline
+from adapters.registry import Registered, Registration, Registry
+from adapters.settings import Settings
+from contracts.errors import DigestMismatch
+from contracts.events import Trigger
+from contracts.lineage import Lineage
+from contracts.snapshot import Snapshot
+from contracts.verdict import Verdict
+from flows.stages.fit import FitResult
+from flows.stages.gate import all_passed
+from flows.stages.report import write_report
+from flows.stages.work import Work
+from training.compare import Evaluation, Measures
+
+_EXAMPLE_ROWS = 5
+
+
+def lineage_of(pipeline: Pipeline, snapshot: Snapshot) -> Lineage:
+    """Return the lineage that a fit on a snapshot has now."""
+    commit, clean = code_version(pipeline.folder)
+    return Lineage(snapshot.id, snapshot.digest, pipeline.spec_digest, commit, clean, environment_digest(environment_text()))
+
+
+def register_stage(
+    settings: Settings,
+    pipeline: Pipeline,
+    fitted: FitResult,
+    evaluation: Evaluation,
+    verdicts: tuple[Verdict, ...],
+    trigger: Trigger,
+    workdir: Path,
+) -> Registered:
+    """Register the package in the work folder with its report and its lineage; of one lineage there is one version.
+
+    Raises:
+        NotReproducible: the same lineage was registered with other bytes.
+        DigestMismatch: the package in the work folder is not the one that was judged.
+        OutsideError: the registry could not take it.
+    """
+    work = Work(workdir)
+    if folder_digest(work.package) != fitted.digest:
+        raise DigestMismatch(f"The package in {work.package} changed after it was judged: it is not registered.", "Retrain again.")
+    snapshot = DataRepo(settings).get(pipeline.spec.name, fitted.snapshot)
+    given = Registration(
+        pipeline=pipeline.spec.name,
+        lineage=lineage_of(pipeline, snapshot),
+        package=work.package,
+        digest=fitted.digest,
+        cutoff=fitted.cutoff,
+        report=write_report(settings, pipeline, snapshot, work),
+        example=pd.read_parquet(work.held_out).head(_EXAMPLE_ROWS),
+        passed=all_passed(verdicts),
+        trigger=trigger,
+        metrics=_metrics(fitted, evaluation),
+        params=_params(pipeline),
+    )
+    return Registry(settings).register(given)
+
+
+def _params(pipeline: Pipeline) -> dict[str, str]:
+    train = pipeline.spec.train
+    found = {"estimator": train.estimator, "window": str(train.window), "holdout": str(train.holdout), "seed": str(pipeline.params.seed)}
+    return found | {f"estimator.{name}": str(value) for name, value in pipeline.params.estimator.items()}
+
+
+def _metrics(fitted: FitResult, evaluation: Evaluation) -> dict[str, float]:
+    found = {"fitted_rows": float(fitted.fitted_rows), "held_out_rows": float(evaluation.overall.rows)}
+    found |= _named("", evaluation.overall)
+    for column, values in evaluation.slices.items():
+        for value, measures in values.items():
+            found |= _named(f"{_plain(column)}/{_plain(value)}/", measures)
+    return found
+
+
+def _named(prefix: str, measures: Measures) -> dict[str, float]:
+    """Return the candidate's metrics under their own names and the champion's beside them."""
+    found = {f"{prefix}{name}": value for name, value in measures.candidate.items()}
+    found |= {f"{prefix}champion/{name}": value for name, value in (measures.champion or {}).items()}
+    return {name: value for name, value in found.items() if value is not None and math.isfinite(value)}
+
+
+def _plain(text: str) -> str:
+    """Return a text that may be part of a metric's name in MLflow."""
+    return "".join(one if one.isalnum() or one in "_-. " else "_" for one in text)

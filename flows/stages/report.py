@@ -1,0 +1,65 @@
+"""The report that the registry keeps with a version: pipeline files, checks, gates, measures, plots, environment."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+
+from adapters.environment import environment_text
+from adapters.pipeline_files import Pipeline, load_pipeline
+from adapters.settings import Settings
+from contracts.errors import Conflict
+from contracts.snapshot import Snapshot
+from flows.stages.checked import checks_of
+from flows.stages.plots import draw_evaluation
+from flows.stages.work import Work, write_json
+
+ENVIRONMENT = "environment.txt"
+PIPELINE = "pipeline"
+
+
+def write_report(settings: Settings, pipeline: Pipeline, snapshot: Snapshot, work: Work) -> Path:
+    """Put everything the registry keeps beside the model into `work.report` and return it.
+
+    Raises:
+        Conflict: the pipeline's files changed while the retrain ran.
+    """
+    shutil.rmtree(work.report, ignore_errors=True)
+    _copy_pipeline(settings, pipeline, work.report / PIPELINE / pipeline.spec.name)
+    (work.report / ENVIRONMENT).write_text(environment_text(), encoding="utf-8")
+    for stage in ("evaluate", "gate"):
+        shutil.copyfile(work.result(stage), work.report / f"{stage}.json")
+    _copy_checks(settings, snapshot, work.report)
+    shutil.copyfile(work.error_over_time, work.report / work.error_over_time.name)
+    draw_evaluation(pipeline.spec.task, pd.read_parquet(work.answers), pd.read_csv(work.error_over_time), work.report / "plots")
+    return work.report
+
+
+def _copy_pipeline(settings: Settings, pipeline: Pipeline, target: Path) -> None:
+    """Copy the files that decide the fit, and make sure that they are those that were fitted."""
+    target.mkdir(parents=True)
+    module = (pipeline.spec.train.features or "").partition(":")[0]
+    for name in ("pipeline.yaml", "params.yaml", pipeline.spec.checks.suite, f"{module}.py"):
+        source = pipeline.folder / name
+        if source.is_file() and source.parent == pipeline.folder:
+            shutil.copyfile(source, target / source.name)
+    if load_pipeline(_below(settings, target), pipeline.spec.name).spec_digest != pipeline.spec_digest:
+        raise Conflict(f"The files of pipeline '{pipeline.spec.name}' changed while it was fitted.", "Retrain again.")
+
+
+def _below(settings: Settings, target: Path) -> Settings:
+    from dataclasses import replace
+
+    return replace(settings, pipelines=target.parent)
+
+
+def _copy_checks(settings: Settings, snapshot: Snapshot, report: Path) -> None:
+    found = checks_of(settings, snapshot)
+    if found is None:
+        return
+    write_json(report / "checks.json", found)
+    if found.docs is not None and Path(found.docs).is_file():
+        (report / "data-docs").mkdir()
+        shutil.copyfile(found.docs, report / "data-docs" / "index.html")
