@@ -24,7 +24,7 @@ def reconcile(spec: RolloutSpec, state: RolloutState, evidence: Evidence, now: d
         evidence: what was seen just now; verdicts of another epoch than the state's count for nothing.
         now: on the pipeline's clock.
     """
-    for question in (_leave, _pause, _repair, _judge):
+    for question in (_leave, _pause, _repair, _judge, _recover):
         decision = question(spec, state, evidence, now)
         if decision is not None:
             return decision
@@ -54,7 +54,7 @@ def _version(model: ModelRef | None) -> str | None:
 def _leave(spec: RolloutSpec, state: RolloutState, evidence: Evidence, now: datetime) -> Decision | None:
     asked = next(iter(evidence.intents), None)
     if asked is not None:
-        return intents.answer(spec, state, asked, now)
+        return replace(intents.answer(spec, state, asked, now), verdicts=current(state, evidence))
     if _moved_by_someone_else(state, evidence):
         return _foreign(state, evidence, now)
     failed = [one for one in current(state, evidence) if one.outcome is Outcome.FAIL]
@@ -195,10 +195,22 @@ def _judge_stage(spec: RolloutSpec, state: RolloutState, evidence: Evidence, now
         return replace(intents.promote(state, now, _because(verdicts)), verdicts=verdicts)
     if elapsed < stage.max_duration:
         return None
-    reason = f"no decision within {stage.max_duration}: " + (verdicts[0].reason if verdicts else "nothing was measured")
+    open_gates = [one.reason for one in verdicts if one.outcome is not Outcome.PASS]
+    reason = f"no decision within {stage.max_duration}: " + ("; ".join(open_gates) or "nothing was measured")
     if stage.on_timeout == "pause":
         return replace(intents.pause(state, now, reason, version=_version(state.candidate)), verdicts=verdicts)
     return replace(intents.abort(state, now, reason), verdicts=verdicts)
+
+
+def _recover(spec: RolloutSpec, state: RolloutState, evidence: Evidence, now: datetime) -> Decision | None:  # noqa: ARG001 - the questions share one form
+    """Errors are counted in a row: a tick that measured without one begins the count anew."""
+    verdicts = current(state, evidence)
+    if not verdicts or not state.errors_in_row or state.phase not in {Phase.RUNNING, Phase.WATCHING}:
+        return None
+    saved = replace(state, revision=state.revision + 1, errors_in_row=0)
+    return Decision(
+        Act.REPAIR, saved, "measured again after an error", version=_version(state.candidate or state.champion), verdicts=verdicts
+    )
 
 
 def _because(verdicts: tuple[Verdict, ...]) -> str:

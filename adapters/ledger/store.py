@@ -127,6 +127,15 @@ class Ledger(Observations):
             rows = connection.execute(query).mappings().all()
         return tuple(Intent(row["id"], IntentKind(row["kind"]), row["actor"], row["reason"], time(row["at"])) for row in rows)
 
+    def answer_to(self, intent: Intent, pipeline: str) -> DecisionRecord | None:
+        """Return the decision that answered an intent, or None while none has."""
+        answered = select(tables.intents.c.consumed_by).where(tables.intents.c.id == intent.id).scalar_subquery()
+        table = tables.decisions
+        query = select(table).where(table.c.pipeline == pipeline, table.c.revision == answered)
+        with self._read() as connection:
+            row = connection.execute(query).mappings().first()
+        return None if row is None else _record(row)
+
     def submit(self, pipeline: str, model: ModelRef, gates: tuple[Verdict, ...], trigger: Trigger) -> Submission:
         """Ask that a registered version become champion; the same version asks once, however often it is submitted."""
         row = {

@@ -1,0 +1,60 @@
+"""What a tick measures: the traffic log is read, each stream once, and becomes verdicts and the steps behind them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pandas as pd
+
+from adapters import traffic_frames
+from adapters.model_cache import cached_package
+from adapters.pipeline_files import Pipeline
+from adapters.settings import Settings
+from adapters.traffic_log import TrafficLog
+from contracts.package import MANIFEST, Manifest
+from contracts.rollout import ModelRef
+from rollout.assess import Assessment, Rules, assess
+from rollout.contest import Contest
+from rollout.pairs import Heard
+
+_SLACK = timedelta(hours=1)  # between the clocks of this machine, the gateway's and the disk's; and a little of the epoch before
+
+
+def hear(settings: Settings, pipeline: Pipeline, contest: Contest, began: datetime) -> Heard:
+    """Read what the traffic log says about two versions.
+
+    Args:
+        began: when the epoch began, on the wall clock; with `clock: wall`, what was logged before any row that can count is not read.
+    """
+    log = TrafficLog(settings.traffic / pipeline.spec.name)
+    back = timedelta() if contest.watching else max(stage.rehearse for stage in pipeline.spec.rollout.stages)
+    since = began - back - _SLACK if pipeline.spec.clock == "wall" else None
+    answers = traffic_frames.answers(log, since)
+    return Heard(
+        answers=answers,
+        feedback=traffic_frames.feedback(log, since),
+        judged=traffic_frames.shadow_answers(log, contest.judged.version, began - _SLACK),
+        against=traffic_frames.shadow_answers(log, contest.against.version, since),
+        failures=traffic_frames.failures(log, began - _SLACK),
+    )
+
+
+def newest_event(heard: Heard) -> datetime | None:
+    """Return the greatest event time of what was read."""
+    newest = heard.answers["event_time"].max()
+    return None if pd.isna(newest) else newest.to_pydatetime()
+
+
+def weigh(settings: Settings, pipeline: Pipeline, contest: Contest, heard: Heard, rules: Rules, now: datetime) -> Assessment:
+    """Judge one version against the other.
+
+    Raises:
+        UnderstudyError: a package that says which classes a version knows is not to be had, or the two cannot be compared.
+    """
+    task = pipeline.spec.task
+    classes = (_classes(settings, contest.judged), _classes(settings, contest.against)) if task != "regression" else ((), ())
+    return assess(contest, heard, rules, task, classes, now - pipeline.spec.columns.label_delay)
+
+
+def _classes(settings: Settings, model: ModelRef) -> tuple[object, ...]:
+    return Manifest.model_validate_json((cached_package(settings, model) / MANIFEST).read_bytes()).classes

@@ -1,0 +1,173 @@
+"""One tick of a rollout: look, reconcile, save, act.
+
+Whatever is lost between saving and acting is derived again by the next tick. An operator's intent is answered before anything else is
+looked at, so that a roll-back waits for neither the registry nor the traffic log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from adapters.ledger import Ledger
+from adapters.pipeline_files import Pipeline
+from adapters.settings import Settings
+from contracts.errors import Conflict, OutsideError, UnderstudyError
+from contracts.rollout import Act, Aliases, Decision, DecisionRecord, Evidence, Measured, RolloutState
+from contracts.verdict import Outcome, Verdict, worst
+from flows.stages.clock import pipeline_now
+from rollout.contest import FOLLOWS, Contest, contest_of, follows
+from rollout.reconcile import desired_aliases, reconcile
+
+if TYPE_CHECKING:
+    from adapters.registry import Registry
+    from rollout.assess import ConfidenceSteps
+
+_LIVE = timedelta(seconds=10)  # a gateway reports every two seconds
+
+
+@dataclass(frozen=True, slots=True)
+class TickResult:
+    """What a tick did.
+
+    Attributes:
+        decision: what was decided; `hold` changed nothing.
+        record: the decision as the ledger keeps it, or None where it holds.
+        evidence: what was seen.
+        steps: the confidence sequence behind the paired verdict, where one was measured.
+        outside: what could not be reached; the next tick tries again.
+    """
+
+    decision: Decision
+    record: DecisionRecord | None
+    evidence: Evidence
+    steps: ConfidenceSteps | None = None
+    outside: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What was looked at: evidence, the pipeline's clock, and whether its verdicts were measured now."""
+
+    evidence: Evidence
+    now: datetime
+    measured: bool = False
+    steps: ConfidenceSteps | None = None
+    outside: tuple[str, ...] = ()
+
+
+def tick(settings: Settings, pipeline: Pipeline, registry: Registry, ledger: Ledger, now: datetime | None = None) -> TickResult:
+    """Take one step of a pipeline's rollout, or none.
+
+    Args:
+        now: on the pipeline's clock; what `pipeline_now` says when None.
+
+    Raises:
+        Conflict: somebody else decided first, twice in a row.
+    """
+
+    def aliases() -> Aliases:
+        return registry.aliases(pipeline.spec.name)
+
+    try:
+        done = decide(settings, pipeline, aliases, ledger, now)
+    except Conflict:  # read again, once
+        done = decide(settings, pipeline, aliases, ledger, now)
+    return act(pipeline, registry, done)
+
+
+def decide(
+    settings: Settings, pipeline: Pipeline, aliases: Callable[[], Aliases], ledger: Ledger, now: datetime | None = None
+) -> TickResult:
+    """Look, reconcile and save; when this returns, gateways follow the decision.
+
+    Args:
+        aliases: asks the registry; called only where its answer can matter.
+
+    Raises:
+        Conflict: somebody else decided first; nothing was saved.
+    """
+    name = pipeline.spec.name
+    state = ledger.state(name)
+    seen = _asked(settings, pipeline, ledger, now)
+    if seen is None:
+        seen = _around(_judged(settings, pipeline, ledger, state, now), aliases, ledger, name)
+    decision = reconcile(pipeline.spec.rollout, state, seen.evidence, seen.now)
+    record = None if decision.act is Act.HOLD else ledger.save(decision, seen.now)
+    if seen.measured:
+        ledger.report_evidence(name, Measured(seen.evidence.epoch, seen.now, seen.evidence.verdicts))
+    return TickResult(decision, record, seen.evidence, seen.steps, seen.outside)
+
+
+def act(pipeline: Pipeline, registry: Registry, done: TickResult) -> TickResult:
+    """Move the registry's aliases to what the saved state wants; a registry that is away is noted in the result, not raised."""
+    wanted = desired_aliases(done.decision.state)
+    if wanted.champion is None or wanted == done.evidence.aliases:
+        return done
+    try:
+        registry.move_aliases(pipeline.spec.name, wanted)
+    except OutsideError as error:
+        return replace(done, outside=(*done.outside, f"The registry's aliases were not moved: {error}"))
+    return done
+
+
+def _asked(settings: Settings, pipeline: Pipeline, ledger: Ledger, now: datetime | None) -> _Seen | None:
+    """What an operator asks for, beside what the newest tick measured; None where nobody asks."""
+    intents = ledger.intents(pipeline.spec.name)
+    if not intents:
+        return None
+    known = ledger.evidence(pipeline.spec.name) or Measured(-1, datetime.now(UTC), ())
+    return _Seen(Evidence(known.epoch, intents=intents, verdicts=known.verdicts), now or pipeline_now(settings, pipeline.spec))
+
+
+def _around(seen: _Seen, aliases: Callable[[], Aliases], ledger: Ledger, name: str) -> _Seen:
+    """Add what the registry, the gateways and the shadow process say, and who waits; a failure waits for no registry."""
+    found = Aliases()
+    outside: tuple[str, ...] = ()
+    if worst(seen.evidence.verdicts) is not Outcome.FAIL:
+        try:
+            found = aliases()
+        except OutsideError as error:
+            outside = (f"The registry's aliases could not be read: {error}",)
+    evidence = replace(
+        seen.evidence,
+        aliases=found,
+        submissions=ledger.submissions(name),
+        gateways=ledger.gateways(name, since=datetime.now(UTC) - _LIVE),
+        shadow=ledger.shadow(name),
+    )
+    return replace(seen, evidence=evidence, outside=outside)
+
+
+def _judged(settings: Settings, pipeline: Pipeline, ledger: Ledger, state: RolloutState, now: datetime | None) -> _Seen:
+    contest = contest_of(state)
+    if contest is None:
+        return _Seen(Evidence(state.epoch), now or pipeline_now(settings, pipeline.spec))
+    from flows.stages.evidence import hear, newest_event, weigh  # pandas: only a tick that judges pays for it
+    from rollout.assess import rules_of
+
+    began = _epoch_began(ledger, state)
+    at_work = _at_work(ledger, contest, began, state.pipeline)
+    heard = hear(settings, pipeline, contest, began)
+    told = newest_event(heard) if pipeline.spec.clock == "event" else None
+    clock = now or told or pipeline_now(settings, pipeline.spec)
+    try:
+        found = weigh(settings, pipeline, contest, heard, rules_of(pipeline.spec.rollout, state), clock)
+    except UnderstudyError as error:
+        broken = Verdict("measurement", Outcome.ERROR, None, None, 0, error.message)
+        return _Seen(Evidence(state.epoch, verdicts=(broken, at_work)), clock, measured=True)
+    return _Seen(Evidence(state.epoch, verdicts=(*found.verdicts, at_work)), clock, measured=True, steps=found.steps)
+
+
+def _epoch_began(ledger: Ledger, state: RolloutState) -> datetime:
+    """When the epoch in force began, on the wall clock."""
+    return min((one.at for one in ledger.decisions(state.pipeline) if one.epoch == state.epoch), default=datetime.now(UTC))
+
+
+def _at_work(ledger: Ledger, contest: Contest, began: datetime, name: str) -> Verdict:
+    before = ledger.evidence(name)
+    same = before.verdicts if before is not None and before.epoch == contest.epoch else ()
+    rows = next((one.samples for one in same if one.gate == FOLLOWS), None)
+    return follows(contest, ledger.shadow(name), rows, began, datetime.now(UTC))

@@ -1,0 +1,81 @@
+"""Paired answers: the same request, answered by the version that is judged and by the one it is held against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from rollout.contest import Contest
+
+KEY = ["request_id", "row"]
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What the traffic log says, in the columns of adapters.traffic_frames.
+
+    Attributes:
+        answers: what users were answered, by whichever version.
+        feedback: labels, the last one of each row.
+        judged, against: what either version answered in shadow; empty where it did not.
+        failures: requests that failed through a fault of ours.
+    """
+
+    answers: pd.DataFrame
+    feedback: pd.DataFrame
+    judged: pd.DataFrame
+    against: pd.DataFrame
+    failures: pd.DataFrame
+
+
+def pair(contest: Contest, heard: Heard) -> pd.DataFrame:
+    """Return every logged row that may count, with what both versions answered and its label, in order of event time.
+
+    A row may count when its event time lies after both versions' cutoffs and the version in shadow has come to it: while watching that is
+    every row of this epoch; while rehearsing all from the first that the candidate answered under this epoch.
+
+    Returns:
+        event_time, label (None where there is none yet), `judged` and `against` (predictions, None where there is none), `judged_error`
+        and `against_error` (text or None), `waits` (a version has not come to this row yet).
+    """
+    rows = heard.answers[heard.answers["event_time"] > contest.cutoff]
+    rows = _watched(contest, heard, rows) if contest.watching else _rehearsed(contest, heard, rows)
+    labels = heard.feedback[[*KEY, "label"]].astype({"label": "object"})
+    rows = rows.merge(labels, on=KEY, how="left").sort_values("event_time", kind="stable", ignore_index=True)
+    rows["waits"] = ~(rows["judged_spoke"] & rows["against_spoke"])
+    return rows.drop(columns=["judged_spoke", "against_spoke"])
+
+
+def _watched(contest: Contest, heard: Heard, rows: pd.DataFrame) -> pd.DataFrame:
+    mine = rows[(rows["epoch"] == contest.epoch) & (rows["version"] == contest.judged.version)]
+    return _join(_spoken_live(mine, "judged"), _of_epoch(heard.against, contest.epoch), "against")
+
+
+def _rehearsed(contest: Contest, heard: Heard, rows: pd.DataFrame) -> pd.DataFrame:
+    rows = _join(_once(rows), _of_epoch(heard.judged, contest.epoch), "judged")
+    began = rows.loc[rows["judged_spoke"], "event_time"].min()
+    rows = rows[rows["event_time"] >= began]
+    own = rows["version"] == contest.against.version
+    # a version never changes, so what the champion answered in shadow may come from any epoch
+    others = _join(rows[~own].drop(columns="prediction"), heard.against, "against")
+    return pd.concat([_spoken_live(rows[own], "against"), others], ignore_index=True) if len(others) else _spoken_live(rows, "against")
+
+
+def _of_epoch(shadow: pd.DataFrame, epoch: int) -> pd.DataFrame:
+    return shadow[shadow["epoch"] == epoch]
+
+
+def _once(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.drop_duplicates(KEY, keep="last")  # a client that asks twice by one id has asked once
+
+
+def _spoken_live(rows: pd.DataFrame, who: str) -> pd.DataFrame:
+    return _once(rows).rename(columns={"prediction": who}).assign(**{f"{who}_error": None, f"{who}_spoke": True})
+
+
+def _join(rows: pd.DataFrame, shadow: pd.DataFrame, who: str) -> pd.DataFrame:
+    said = _once(shadow)[[*KEY, "prediction", "error"]].rename(columns={"prediction": who, "error": f"{who}_error"})
+    joined = rows.merge(said.assign(**{f"{who}_spoke": True}), on=KEY, how="left")
+    joined[f"{who}_spoke"] = joined[f"{who}_spoke"].eq(True)
+    return joined
