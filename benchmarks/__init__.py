@@ -1,0 +1,1 @@
+"""Measurements of Understudy beside its peers, each in this run on this machine: `python -m benchmarks.NAME`."""
