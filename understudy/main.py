@@ -13,6 +13,7 @@ from contracts.errors import UnderstudyError
 
 # command -> (module, one line of help): a command's module is imported only when it is asked for
 _COMMANDS = {
+    "abort": ("operate", "Take the candidate out; the champion stays."),
     "check": ("data", "Run the suite on a file, or on the newest snapshot."),
     "deploy": ("deploy", "Register the deployments of all pipelines on a Prefect server."),
     "diff": ("data", "Say what changed between two snapshots."),
@@ -22,9 +23,13 @@ _COMMANDS = {
     "history": ("decisions", "List the decisions, newest first."),
     "init": ("init", "Write a pipeline from a sample of its data."),
     "ingest": ("data", "Make a snapshot of the source's new rows."),
+    "pause": ("operate", "Stop judging until somebody resumes."),
+    "promote": ("operate", "Make the candidate champion now, whatever the evidence."),
     "replay": ("replay", "Send a file's rows as live requests, labels as feedback."),
     "reproduce": ("reproduce", "Refit a version from its lineage and compare the bytes."),
+    "resume": ("operate", "Go on judging where it was paused."),
     "retrain": ("retrain", "Fresh data, a fit, gates, a version."),
+    "rollback": ("operate", "Bring the previous champion back now."),
     "schema": ("schema", "Print the JSON Schema of pipeline.yaml."),
     "snapshots": ("data", "List the versions of the data, oldest first."),
     "status": ("status", "Say who serves, who rehearses, and on what evidence."),
