@@ -55,8 +55,15 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class ConfidenceSteps:
-    """The confidence sequence as it grew: after each number of blocks the mean difference and its bounds, from the second block on."""
+    """The confidence sequence as it grew: after each number of blocks the mean difference and its bounds, from the second block on.
 
+    Attributes:
+        version: which version is judged.
+        margin: how much worse it may be: it passes while `lower` is above -margin and fails when `upper` is under it.
+    """
+
+    version: str
+    margin: float
     blocks: list[int]
     mean: list[float]
     lower: list[float]
@@ -117,7 +124,7 @@ def assess(contest: Contest, heard: Heard, rules: Rules, task: Task, classes: Cl
     blocks = block_means(rows["event_time"], found.values, rows["waits"].to_numpy(), rules.block, known_by)
     path = asymptotic_path(blocks.means, rules.alpha, rules.tightest_at)
     verdicts = [paired_verdict(contest, rules, blocks, path, found), *_guardrails(contest, heard, rules, rows, task, classes)]
-    return Assessment(tuple(verdicts), _steps(path))
+    return Assessment(tuple(verdicts), _steps(contest, rules, path))
 
 
 def paired_verdict(contest: Contest, rules: Rules, blocks: Blocks, path: Path, found: Differences) -> Verdict:
@@ -150,10 +157,11 @@ def _sentence(contest: Contest, rules: Rules, blocks: Blocks, bounds: tuple[floa
     )
 
 
-def _steps(path: Path) -> ConfidenceSteps:
-    shown = slice(1, None)  # one block has no bounds
-    blocks = [number + 1 for number in range(len(path.mean))][shown]
-    return ConfidenceSteps(blocks, path.mean[shown].tolist(), path.lower[shown].tolist(), path.upper[shown].tolist())
+def _steps(contest: Contest, rules: Rules, path: Path) -> ConfidenceSteps:
+    blocks = list(range(2, len(path.mean) + 1))  # one block has no bounds
+    return ConfidenceSteps(
+        contest.judged.version, rules.margin, blocks, *(part[1:].tolist() for part in (path.mean, path.lower, path.upper))
+    )
 
 
 def _guardrails(contest: Contest, heard: Heard, rules: Rules, rows: pd.DataFrame, task: Task, classes: Classes) -> list[Verdict]:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from contracts.errors import UsageError
 from understudy.commands.output import show
 from understudy.main import Options
 
 if TYPE_CHECKING:
     from adapters.ledger import Ledger
+    from contracts.rollout import DecisionRecord
     from contracts.verdict import Verdict
 
 
 def open_ledger(options: Options, pipeline: str) -> Ledger:
-    """Return the ledger, migrated, after checking that the pipeline exists."""
+    """Return the ledger, after checking that the pipeline exists."""
     from adapters.ledger import Ledger
     from adapters.pipeline_files import load_pipeline
     from adapters.settings import read_settings
@@ -23,9 +27,7 @@ def open_ledger(options: Options, pipeline: str) -> Ledger:
     settings = read_settings(options.home, options.pipelines)
     load_pipeline(settings, pipeline)
     settings.home.mkdir(parents=True, exist_ok=True)
-    ledger = Ledger(settings.ledger_url)
-    ledger.migrate()
-    return ledger
+    return Ledger(settings.ledger_url)
 
 
 def verdict_line(one: Verdict) -> str:
@@ -47,9 +49,58 @@ def history(options: Options, pipeline: str, limit: int) -> None:
 @click.command()
 @click.argument("pipeline")
 @click.argument("decision", type=int)
+@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Write the confidence sequence behind it, as SVG.")
 @click.pass_obj
-def explain(options: Options, pipeline: str, decision: int) -> None:
+def explain(options: Options, pipeline: str, decision: int, plot: Path | None) -> None:
     """Show one decision with its numbers and limits."""
-    one = open_ledger(options, pipeline).decision(pipeline, decision)
-    head = [f"{one.act.value}, version {one.version or '-'}, by {one.actor} at {one.at.isoformat()}", one.reason]
-    show(one, [*head, *(verdict_line(verdict) for verdict in one.verdicts)], as_json=options.as_json)
+    ledger = open_ledger(options, pipeline)
+    try:
+        one = ledger.decision(pipeline, decision)
+    except KeyError:
+        raise UsageError(f"Pipeline '{pipeline}' has no decision {decision}.", f"See: understudy history {pipeline}") from None
+    show(one, _told(one), as_json=options.as_json)
+    if plot is not None:
+        _write_plot(options, ledger, one, plot)
+
+
+def _told(one: DecisionRecord) -> list[str]:
+    version = f", version {one.version}" if one.version else ""
+    head = [
+        f"decision {one.id} of {one.pipeline}: {one.act.value}{version}",
+        one.reason,
+        f"by {one.actor} at {one.at:%Y-%m-%d %H:%M:%S} UTC; on the pipeline's clock {one.clock:%Y-%m-%d %H:%M:%S} UTC",
+        f"afterwards: phase {one.phase.value}, epoch {one.epoch}, revision {one.revision}",
+    ]
+    if not one.verdicts:
+        return [*head, "no evidence was asked for"]
+    return [*head, "", *_table(one.verdicts), "", *(verdict_line(verdict) for verdict in one.verdicts)]
+
+
+def _table(verdicts: tuple[Verdict, ...]) -> list[str]:
+    rows = [("gate", "outcome", "observed", "lower", "upper", "limit", "samples")]
+    for one in verdicts:
+        numbers = ("-" if value is None else f"{value:.4g}" for value in (one.observed, one.lower, one.upper, one.limit))
+        rows.append((one.gate, one.outcome.name, *numbers, str(one.samples)))  # type: ignore[arg-type]  # four numbers make seven cells
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    return [
+        "  "
+        + "  ".join(
+            cell.ljust(width) if place < 2 else cell.rjust(width) for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+
+
+def _write_plot(options: Options, ledger: Ledger, one: DecisionRecord, target: Path) -> None:
+    from adapters.pipeline_files import load_pipeline
+    from adapters.settings import read_settings
+    from flows.stages.recall import confidence_path
+    from understudy.demo import plots
+    from understudy.demo.story import ConfidencePath
+
+    settings = read_settings(options.home, options.pipelines)
+    steps = confidence_path(settings, load_pipeline(settings, one.pipeline), ledger, one)
+    if steps is None:
+        raise UsageError(f"Decision {one.id} of '{one.pipeline}' was made on no paired loss: there is nothing to plot.")
+    target.write_text(plots.confidence_path(ConfidencePath(**asdict(steps))), encoding="utf-8")
+    click.echo(f"{target} shows version {steps.version} after each of {steps.blocks[-1] if steps.blocks else 0} blocks.", err=True)
