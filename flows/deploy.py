@@ -13,6 +13,7 @@ from contracts.spec import PipelineSpec
 
 if TYPE_CHECKING:
     from prefect import Flow
+    from prefect.deployments.runner import RunnerDeployment
     from prefect.schedules import Schedule
 
 POOL = "understudy"
@@ -34,10 +35,10 @@ def deploy(settings: Settings) -> dict[str, str]:
     import asyncio
 
     specs = [load_pipeline(settings, name).spec for name in list_pipelines(settings)]
-    return asyncio.run(_deploy(specs))
+    return asyncio.run(_apply({f"{name}/{spec.name}": _deployment(name, spec) for spec in specs for name in FLOWS}))
 
 
-async def _deploy(specs: list[PipelineSpec]) -> dict[str, str]:
+async def _apply(deployments: dict[str, RunnerDeployment]) -> dict[str, str]:
     import httpx
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import WorkPoolCreate
@@ -48,9 +49,8 @@ async def _deploy(specs: list[PipelineSpec]) -> dict[str, str]:
         async with get_client() as client:
             with suppress(ObjectAlreadyExists):  # deploying again changes nothing
                 await client.create_work_pool(WorkPoolCreate(name=POOL, type="process", base_job_template=_template()))
-            for spec in specs:
-                for name in FLOWS:
-                    done[f"{name}/{spec.name}"] = str(await _deployment(name, spec).aapply())
+            for name, one in deployments.items():
+                done[name] = str(await one.aapply())
             await _remove_gone(client, done)
     except httpx.HTTPError as error:
         raise OutsideError(
@@ -81,7 +81,7 @@ def _flow(name: str) -> Flow[..., Any]:
     return found
 
 
-def _deployment(name: str, spec: PipelineSpec) -> Any:
+def _deployment(name: str, spec: PipelineSpec) -> RunnerDeployment:
     from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
     from prefect.types.entrypoint import EntrypointType
 

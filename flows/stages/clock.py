@@ -20,6 +20,11 @@ def pipeline_now(settings: Settings, spec: PipelineSpec) -> datetime:
     return TrafficLog(settings.traffic / spec.name).watermark() or _data_watermark(settings, spec.name) or datetime.now(UTC)
 
 
+def traffic_now(settings: Settings, spec: PipelineSpec) -> datetime | None:
+    """Return the greatest event time that was ever answered for a pipeline with `clock: event`; None before any traffic, or by the wall."""
+    return TrafficLog(settings.traffic / spec.name).watermark() if spec.clock == "event" else None
+
+
 def _data_watermark(settings: Settings, name: str) -> datetime | None:
     from adapters.data_repo import DataRepo
 

@@ -147,8 +147,11 @@ def _listen(path: Path) -> socket.socket:
         raise PermissionError(f"{path.parent} belongs to somebody else")
     path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(str(path))
+    named = path.with_suffix(".new")
+    named.unlink(missing_ok=True)
+    listener.bind(str(named))
     listener.listen(16)
+    named.rename(path)  # who sees the socket can connect to it
     return listener
 
 
@@ -160,6 +163,7 @@ def _do(job: Job) -> None:
     os.environ.update(job.env)
     os.chdir(job.cwd)
     sys.argv = [_ENGINE]
+    sys.modules.pop(_ENGINE, None)  # it runs as the program itself now
     runpy.run_module(_ENGINE, run_name="__main__", alter_sys=True)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from adapters.settings import Settings
+from flows.warm.place import socket_path
 from understudy.services.ports import LOOPBACK
 
 POOL = "understudy"
@@ -19,6 +20,7 @@ class Service:
 
     Attributes:
         ready_url: answers 200 when the service is ready; None where there is nothing to ask.
+        ready_file: is there when the service is ready; removed before it starts.
         after: names of services that must be ready before it starts.
     """
 
@@ -26,6 +28,7 @@ class Service:
     command: tuple[str, ...]
     ready_url: str | None = None
     after: tuple[str, ...] = ()
+    ready_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +55,10 @@ def make_plan(settings: Settings, ports: dict[str, int]) -> Plan:
     services = [
         *([] if prefect else [_prefect(ports["prefect"], addresses["prefect_api"])]),
         *([] if mlflow else [_mlflow(settings, ports["mlflow"], urls["mlflow"])]),
-        *_ours(ports, urls),
+        *_ours(settings, ports, urls),
     ]
     known = {one.name for one in services}
-    services = [Service(one.name, one.command, one.ready_url, tuple(name for name in one.after if name in known)) for one in services]
+    services = [replace(one, after=tuple(name for name in one.after if name in known)) for one in services]
     return Plan(tuple(services), _environment(settings, addresses), addresses)
 
 
@@ -73,7 +76,7 @@ def _mlflow(settings: Settings, port: int, url: str) -> Service:
     return Service("mlflow", command, f"{url}/health")
 
 
-def _ours(ports: dict[str, int], urls: dict[str, str]) -> list[Service]:
+def _ours(settings: Settings, ports: dict[str, int], urls: dict[str, str]) -> list[Service]:
     def module(name: str, *arguments: str) -> tuple[str, ...]:
         return (sys.executable, "-m", name, *arguments)
 
@@ -84,7 +87,7 @@ def _ours(ports: dict[str, int], urls: dict[str, str]) -> list[Service]:
         Service("gateway", module("serving.gateway", *at("gateway")), f"{urls['gateway']}/v2/health/live"),
         Service("shadow", module("serving.shadow")),
         Service("webhook", module("webhook", *at("webhook")), f"{urls['webhook']}/health"),
-        Service("engine", module("flows.warm.server"), None, ("prefect", "mlflow")),
+        Service("engine", module("flows.warm.server"), ready_file=socket_path(settings.home)),
         Service("deploy", (sys.executable, "-m", "understudy", "deploy"), None, ("prefect",)),
         Service("worker", (_beside("prefect"), "--no-prompt", "worker", "start", "--pool", POOL, "--type", "process"), None, ("deploy",)),
     ]

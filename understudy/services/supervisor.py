@@ -95,15 +95,17 @@ class Supervisor:
         if name in ONE_SHOT:
             child.ready = code == 0
         elif code is None:
-            child.ready = child.service.ready_url is None or answers(child.service.ready_url)
+            child.ready = _is_ready(child.service)
         if code not in (None, 0) or (code == 0 and name not in ONE_SHOT):
             raise OutsideError(f"{name} stopped with exit code {code} while it was starting.", f"Look into {self._log(name)}.")
-        if child.ready and child.service.ready_url is not None:
+        if child.ready and name not in ONE_SHOT:
             self.tell(f"{name} is ready")
 
     def _start(self, child: _Child) -> None:
         log = self._log(child.service.name)
         log.parent.mkdir(parents=True, exist_ok=True)
+        if child.service.ready_file is not None:
+            child.service.ready_file.unlink(missing_ok=True)
         with log.open("ab") as output:
             child.process = subprocess.Popen(  # noqa: S603  # commands are the plan's own
                 child.service.command,
@@ -114,7 +116,6 @@ class Supervisor:
                 start_new_session=True,
                 preexec_fn=_die_with_parent,  # this process has one thread
             )
-        child.ready = child.service.ready_url is None and child.service.name not in ONE_SHOT
 
     def _log(self, name: str) -> Path:
         return self.settings.home / "logs" / f"{name}.log"
@@ -167,6 +168,12 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
 
 def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(_KILL_WITH_PARENT, signal.SIGTERM)
+
+
+def _is_ready(service: Service) -> bool:
+    if service.ready_file is not None:
+        return service.ready_file.exists()
+    return service.ready_url is None or answers(service.ready_url)
 
 
 def answers(url: str) -> bool:

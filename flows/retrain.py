@@ -1,0 +1,177 @@
+"""The flow `retrain`: fresh data, checked; a fit, judged; a version, registered; a wish to become champion. One task a stage."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from prefect import flow, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.runtime import flow_run
+from prefect.states import Completed
+from pydantic import Field
+
+from contracts.errors import UnderstudyError
+from contracts.events import Cause, Trigger
+from flows import artifacts
+from flows.wiring import open_world
+
+if TYPE_CHECKING:
+    from adapters.registry import Registered
+    from contracts.rollout import ModelRef
+    from contracts.verdict import Verdict
+    from flows.stages.fit import FitResult
+    from training.compare import Evaluation
+
+Snapshot = Annotated[str, Field(pattern=r"^s[0-9a-f]{12}$", description="such as s0123456789ab")]
+
+
+@flow(name="retrain", flow_run_name="retrain {pipeline}, {cause}")
+def retrain(  # the form in the UI has one field for each
+    pipeline: str,
+    reason: Annotated[str, Field(min_length=3, max_length=500)] = "started by hand",
+    cause: Cause = Cause.OPERATOR,
+    actor: Annotated[str, Field(min_length=1, max_length=128)] = "Prefect UI",
+    snapshot: Snapshot | None = None,
+    until: datetime | None = None,
+    force: bool = False,
+    alert_id: Annotated[str, Field(max_length=200)] | None = None,
+) -> Any:
+    """Refit a model with its pinned hyperparameters and ask that it become champion.
+
+    Args:
+        pipeline: a folder under pipelines/.
+        reason: why, in a sentence; it is kept with the version and in the ledger.
+        cause: what started this: an operator, a schedule, drift or new data.
+        actor: who asks.
+        snapshot: fit on this snapshot (such as s0123456789ab, see `understudy snapshots`); empty: pull fresh rows first.
+        until: only rows whose label was known by then; empty: all there are.
+        force: fit even where nothing changed since a version was registered.
+        alert_id: the alert that this answers; the webhook fills it in.
+    """
+    from flows.stages.step_clock import StepClock
+    from flows.stages.work import work_folder
+
+    log, clock = get_run_logger(), StepClock()
+    trigger = Trigger(cause, reason, actor, alert_id)
+    log.info("Started by %s (%s): %s", actor, cause.value, reason)
+    with work_folder(open_world(pipeline).settings, pipeline, str(flow_run.id)) as work:
+        with clock.step("ingest"):
+            data, new_rows = pull(pipeline, snapshot, until)
+        known = None if new_rows or force else look_up(pipeline, data)
+        if known is not None:
+            submit(pipeline, *known, trigger)
+            return Completed(message=f"Nothing was fitted: no new row came, and version {known[0].version} has the same lineage.")
+        with clock.step("fit"):
+            fitted = fit(pipeline, data, work)
+        with clock.step("evaluate"):
+            evaluation = evaluate(pipeline, fitted, work)
+        with clock.step("gate"):
+            verdicts = gate(pipeline, evaluation, work)
+        with clock.step("register"):
+            version = register(pipeline, fitted, evaluation, verdicts, trigger, work)
+        with clock.step("submit"):
+            submitted = submit(pipeline, version.model, verdicts, trigger)
+    log.info(clock.report())
+    asks = "asks to become champion" if submitted else "did not meet its offline gates and is not submitted"
+    return Completed(message=f"Version {version.model.version} {asks}.")
+
+
+def _again(_task: object, _run: object, state: Any) -> bool:
+    """Say whether trying again can help: only where something outside failed."""
+    failed = state.result(raise_on_failure=False)
+    return isinstance(failed, UnderstudyError) and failed.retryable
+
+
+_OUTSIDE = {
+    "retries": 2,
+    "retry_delay_seconds": [2, 10],
+    "retry_jitter_factor": 0.5,
+    "retry_condition_fn": _again,
+    "cache_policy": NO_CACHE,
+}
+_INSIDE = {"cache_policy": NO_CACHE}
+
+
+@task(name="ingest", timeout_seconds=3600, **_OUTSIDE)
+def pull(pipeline: str, snapshot: str | None, until: datetime | None) -> tuple[str, int]:
+    """New rows become a checked snapshot, or are refused; or a named snapshot is looked up."""
+    from adapters.data_repo import DataRepo
+    from flows.stages.ingest import ingest
+
+    world = open_world(pipeline)
+    if snapshot is not None:
+        return DataRepo(world.settings).get(pipeline, snapshot).id, 0
+    found = ingest(world.settings, world.pipeline, until)
+    said = f"{found.new_rows} new rows, {found.quarantined} set aside; snapshot {found.snapshot.id}, {found.snapshot.rows} rows in all"
+    get_run_logger().info(said)
+    artifacts.verdicts(pipeline, "checks", found.verdicts, said)
+    artifacts.docs(pipeline, found.docs)
+    return found.snapshot.id, found.new_rows
+
+
+@task(name="look up", **_OUTSIDE)
+def look_up(pipeline: str, data: str) -> tuple[ModelRef, tuple[Verdict, ...]] | None:
+    """Find the version that a fit on this snapshot would give again."""
+    from adapters.data_repo import DataRepo
+    from flows.stages.retrain import known_version
+
+    world = open_world(pipeline)
+    found = known_version(world.settings, world.pipeline, DataRepo(world.settings).get(pipeline, data))
+    return None if found is None else (found[0].model, found[1])
+
+
+@task(name="fit", **_INSIDE)
+def fit(pipeline: str, data: str, work: Path) -> FitResult:
+    """A snapshot's rows become a package."""
+    from flows.stages.fit import fit_stage
+
+    world = open_world(pipeline)
+    done = fit_stage(world.settings, world.pipeline, data, work)
+    get_run_logger().info("Fitted %d rows up to %s; %d are held out", done.fitted_rows, done.cutoff.isoformat(), done.held_out_rows)
+    return done
+
+
+@task(name="evaluate", **_INSIDE)
+def evaluate(pipeline: str, fitted: FitResult, work: Path) -> Evaluation:
+    """Candidate and champion answer the same held-out rows."""
+    from flows.stages.evaluate import evaluate_stage
+
+    world = open_world(pipeline)
+    return evaluate_stage(world.settings, world.pipeline, fitted, world.ledger.state(pipeline).champion, work)
+
+
+@task(name="gate", **_INSIDE)
+def gate(pipeline: str, evaluation: Evaluation, work: Path) -> tuple[Verdict, ...]:
+    """The offline gates are judged."""
+    from flows.stages.gate import gate_stage
+
+    verdicts = gate_stage(open_world(pipeline).pipeline, evaluation, work)
+    for one in verdicts:
+        get_run_logger().info("%s: %s", one.outcome.name, one.reason)
+    artifacts.verdicts(pipeline, "gates", verdicts, "Offline gates: candidate against champion on the same held-out rows")
+    return verdicts
+
+
+@task(name="register", **_OUTSIDE)
+def register(  # what a version is made of
+    pipeline: str, fitted: FitResult, evaluation: Evaluation, verdicts: tuple[Verdict, ...], trigger: Trigger, work: Path
+) -> Registered:
+    """The model becomes a version, with its report and lineage."""
+    from flows.stages.register import register_stage
+
+    world = open_world(pipeline)
+    version = register_stage(world.settings, world.pipeline, fitted, evaluation, verdicts, trigger, work)
+    if world.settings.mlflow_uri.startswith("http"):
+        url = f"{world.settings.mlflow_uri}/#/models/{pipeline}/versions/{version.model.version}"
+        artifacts.link(pipeline, "version", url, f"Version {version.model.version} in MLflow")
+    return version
+
+
+@task(name="submit", **_OUTSIDE)
+def submit(pipeline: str, model: ModelRef, verdicts: tuple[Verdict, ...], trigger: Trigger) -> bool:
+    """A version that met its gates asks to become champion."""
+    from flows.stages.submit import submit_stage
+
+    return submit_stage(open_world(pipeline).settings, pipeline, model, verdicts, trigger) is not None
