@@ -21,7 +21,7 @@ import msgspec
 from contracts.traffic import AnsweredBatch, FailedBatch, FeedbackBatch, Position, ShadowBatch
 
 Batch = AnsweredBatch | FailedBatch | FeedbackBatch | ShadowBatch
-_B = TypeVar("_B", AnsweredBatch, FailedBatch, FeedbackBatch, ShadowBatch)
+_B = TypeVar("_B")
 _HEADER = struct.Struct("<II")
 _SEGMENT_BYTES = 64 * 1024 * 1024
 _MOST_BYTES = 256 * 1024 * 1024  # a length beyond this is damage, not a batch
@@ -129,6 +129,9 @@ class TrafficLog:
 
     def follow(self, kind: type[_B], stream: str, position: Position, max_batches: int = 1000) -> tuple[list[_B], Position]:
         """Read on from a position.
+
+        Args:
+            kind: the stream's kind of batch, or a struct with some of its fields: only those are decoded.
 
         Returns:
             At most `max_batches` batches in the order of segments, and the position behind them. While several writers are alive their
