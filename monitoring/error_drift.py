@@ -26,7 +26,7 @@ from contracts.spec import Monitors
 from stats.e_detector import rise
 
 _DAY = timedelta(days=1)
-_DAYS = 5  # of held-out rows, before hours of the day have factors of their own
+_DAYS = 3  # of held-out rows, before hours of the day have factors of their own
 _LEAST = 1e-12  # an expected loss of exactly 0 would leave nothing to bet against
 
 
@@ -51,6 +51,11 @@ class Expectation:
         expected: NDArray[np.float64] = self.mean * self.profile[starts.hour]
         return expected
 
+    @property
+    def most(self) -> float:
+        """The expected loss in the worst hour of the day."""
+        return float((self.mean * self.profile).max())
+
 
 def block_means(times: pd.Series, losses: NDArray[np.float64], block: timedelta) -> pd.Series:
     """Return the mean loss of each block that has any row, indexed by the block's start."""
@@ -69,13 +74,13 @@ def expectation(blocks: pd.Series, limits: Monitors) -> Expectation | None:
 
 
 def _profile(blocks: pd.Series, mean: float, block: timedelta) -> NDArray[np.float64]:
-    """Return each hour's mean over the whole mean, shrunk towards 1 as if five average days had been seen beside."""
+    """Return each hour's mean over the whole mean, as if one day without any season had been seen beside."""
     starts = pd.DatetimeIndex(blocks.index)
     days = starts.normalize().nunique()
     if block >= _DAY or days < _DAYS:
         return np.ones(24)
     by_hour = blocks.groupby(starts.hour).mean().reindex(range(24), fill_value=mean).to_numpy()
-    factors = (days * by_hour / mean + _DAYS) / (days + _DAYS)
+    factors = (days * by_hour / mean + 1) / (days + 1)
     return np.asarray(factors / factors[starts.hour].mean())
 
 
@@ -85,7 +90,7 @@ def error_drift(
     """Return one finding: `retrain` where the loss rose beyond the margin.
 
     Args:
-        times, losses: (n,) event times and losses of the champion's labelled rows in the newest window, in any order.
+        times, losses: (n,) event times and losses of all labelled rows that the champion answered after its cutoff, in any order.
         loss: the loss's name.
         known_before: labels of rows before this time have all come; blocks that end later are left out.
     """
@@ -94,15 +99,16 @@ def error_drift(
     if expected is None or len(times) < limits.min_labels or blocks.empty:
         reason = _why_not(expected, len(times), limits)
         return (Finding("error_drift", loss, Severity.INFO, None, limits.error_margin, None, len(times), reason),)
-    usual = expected.of(pd.DatetimeIndex(blocks.index))
-    limit = expected.slack * (1 + limits.error_margin)
-    seen = rise(blocks.to_numpy(), limit * usual, top=limit * expected.mean * float(expected.profile.max()))
+    starts = pd.DatetimeIndex(blocks.index)
+    usual, limit = expected.of(starts), expected.slack * (1 + limits.error_margin)
+    seen = rise(blocks.to_numpy(), limit * usual, top=limit * expected.most)
     p_value = min(1.0, math.ceil(limits.window / limits.error_block) / seen.evidence)
-    rose = p_value <= limits.alpha
-    since = seen.start if rose else 0
-    live, then = float(blocks.iloc[since:].mean()), float(usual[since:].mean())
+    alarmed = p_value <= limits.alpha
+    first = max(int(starts.searchsorted(starts[-1] - limits.window, side="right")), seen.start if alarmed else 0)
+    live, then = float(blocks.iloc[first:].mean()), float(usual[first:].mean())
+    rose = alarmed and live > limit * then  # a rise that is over is no reason to refit
     reason = (
-        f"{loss} {'rose to' if rose else 'is'} {live:.4g} since {blocks.index[since]:%Y-%m-%d %H:%M} where {then:.4g} was expected: "
+        f"{loss} {'rose to' if rose else 'is'} {live:.4g} since {starts[first]:%Y-%m-%d %H:%M} where {then:.4g} was expected: "
         f"{live / then - 1:+.0%} (limit {limits.error_margin:+.0%}, and {expected.slack - 1:.0%} because the expectation is uncertain), "
         f"p {p_value:.2g}"
     )

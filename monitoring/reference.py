@@ -38,5 +38,5 @@ def thinned(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _hour_of_week(times: pd.Series) -> pd.Series:
-    hours: pd.Series = times.dt.dayofweek * 24 + times.dt.hour
+    hours: pd.Series = times.dt.day_of_week * 24 + times.dt.hour
     return hours

@@ -89,25 +89,33 @@ def look(settings: Settings, spec: PipelineSpec, champion: ModelRef, in_office: 
         now: the window ends there; both on the pipeline's clock.
     """
     since = now - spec.monitors.window
-    log, written_since = TrafficLog(settings.traffic / spec.name), since if spec.clock == "wall" else None
+    log = TrafficLog(settings.traffic / spec.name)
     asked = _between(traffic_frames.features(log), since, now)
-    answered = _between(traffic_frames.answers(log, written_since), max(since, champion.cutoff), now)
-    answered = answered[answered["version"] == champion.version].merge(traffic_frames.feedback(log, written_since), on=_ROW, how="left")
-    answered["label"] = answered["label"].where(answered["observed_at"] <= now)  # on an event clock later labels are in the log already
+    answered = _champions_answers(log, champion, now, min(since, champion.cutoff) if spec.clock == "wall" else None)
+    recent = _between(answered, since, now)
     trained = _training_rows(settings, spec, champion)
     held_out = held_out_answers(settings, spec, champion)
     return (
         *_errors(settings, spec, champion, held_out, answered, now),
         *champion_age(in_office, now, spec.monitors.max_age),
-        *_predictions(spec, held_out, answered),
+        *_predictions(spec, held_out, recent),
         *_inputs(spec, trained, asked),
         *traffic_volume(asked[EVENT_TIME], trained[EVENT_TIME]),
-        *label_coverage(answered, now - spec.columns.label_delay),
+        *label_coverage(recent, now - spec.columns.label_delay),
     )
 
 
 def _between(rows: pd.DataFrame, since: datetime, now: datetime) -> pd.DataFrame:
     return rows[(rows[EVENT_TIME] > since) & (rows[EVENT_TIME] <= now)]
+
+
+def _champions_answers(log: TrafficLog, champion: ModelRef, now: datetime, written_since: datetime | None) -> pd.DataFrame:
+    """Return what the champion answered after its cutoff, beside the labels that are known by now."""
+    answered = _between(traffic_frames.answers(log, written_since), champion.cutoff, now)
+    mine = answered[answered["version"] == champion.version]
+    labelled = mine.merge(traffic_frames.feedback(log, written_since), on=_ROW, how="left")
+    labelled["label"] = labelled["label"].where(labelled["observed_at"] <= now)  # on an event clock later ones are in the log already
+    return labelled
 
 
 def _training_rows(settings: Settings, spec: PipelineSpec, champion: ModelRef) -> pd.DataFrame:
