@@ -1,0 +1,180 @@
+"""Verdicts on paired evidence: enough of it, in the right direction, with a chance of error that holds at every look."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+
+from contracts.rollout import Phase, Route, fresh_state
+from contracts.spec import RolloutSpec
+from contracts.verdict import Outcome, Verdict, worst
+from rollout.assess import Assessment, assess, rules_of, stage_rules, watch_rules
+from rollout.pairs import Heard
+from tests.rollout.frames import REHEARSAL, START, WATCH, answers, failures, heard, shadow
+
+DAY = timedelta(days=1)
+STAGE: dict[str, Any] = {"kind": "shadow", "loss": "absolute_error", "block": "1d", "rehearse": "28d", "min_blocks": 8}
+SPEC = RolloutSpec.model_validate({"stages": [STAGE], "watch": "7d", "guardrails": {"error_rate": 0.01}})
+RULES = stage_rules(SPEC, 0)
+
+
+def world(days: int, gain: float, noise: float = 1.0) -> Heard:
+    """Labels of 0; the champion errs by 10, the candidate by `gain` less, both with noise."""
+    hours = 24 * days
+    champion, candidate = 10 + noise * np.random.default_rng(12).normal(size=(2, hours)) - np.array([[0.0], [gain]])
+    return heard(answers(champion), [0.0] * hours, shadow(candidate))
+
+
+def judged(said: Heard, days: float, rules: Any = RULES, contest: Any = REHEARSAL) -> Assessment:
+    return assess(contest, said, rules, "regression", ((), ()), START + days * DAY)
+
+
+def gate(found: Assessment, name: str = "paired absolute_error") -> Verdict:
+    return next(one for one in found.verdicts if one.gate == name)
+
+
+@pytest.mark.parametrize(("gain", "outcome"), [(2.0, Outcome.PASS), (-2.0, Outcome.FAIL), (0.0, Outcome.INCONCLUSIVE)])
+def test_better_passes_worse_fails_and_neither_is_inconclusive(gain: float, outcome: Outcome) -> None:
+    found = gate(judged(world(28, gain), 28))
+    assert found.outcome is outcome
+    assert (found.samples, found.limit) == (28, 0.0)
+    assert found.observed == pytest.approx(gain, abs=0.3)
+    assert found.lower is not None
+    assert found.upper is not None
+    assert found.lower < found.observed < found.upper
+
+
+def test_the_sentence_has_the_numbers() -> None:
+    found = gate(judged(world(28, 2.0, noise=1e-3), 28))
+    assert found.reason.startswith(
+        "version 2 has 2 less absolute_error per request than version 1 (28 blocks, 672 requests): the gain lies"
+    )
+    assert found.reason.endswith("above the limit 0")
+
+
+def test_a_margin_forgives_that_much_and_a_negative_one_asks_for_that_much() -> None:
+    said = world(28, -0.5, noise=0.1)
+    assert gate(judged(said, 28, replace(RULES, margin=1.0))).outcome is Outcome.PASS
+    assert gate(judged(world(28, 0.5, noise=0.1), 28, replace(RULES, margin=-1.0))).outcome is Outcome.FAIL
+
+
+def test_fewer_blocks_than_asked_for_decide_nothing_however_clear_they_are() -> None:
+    for gain in (9.0, -9.0):
+        found = gate(judged(world(28, gain), 7.9))
+        assert (found.outcome, found.samples, found.lower, found.upper) == (Outcome.INCONCLUSIVE, 7, None, None)
+        assert "7 of at least 8" in found.reason
+
+
+def test_nothing_measured_never_passes() -> None:
+    rules = replace(RULES, guardrails=SPEC.guardrails.model_copy(update={"latency_p99_ratio": 1.5, "prediction_psi": 0.5}))
+    found = judged(heard(answers([]), []), 28, rules)
+    assert [one.outcome for one in found.verdicts] == [Outcome.INCONCLUSIVE] * 4
+    assert all(one.observed is None for one in found.verdicts)
+
+
+def test_a_candidate_far_behind_is_not_promoted_on_the_older_part_of_its_rehearsal() -> None:
+    said = world(28, 2.0)
+    behind = replace(said, judged=said.judged.iloc[: 24 * 12])
+    found = gate(judged(behind, 28))
+    assert (found.outcome, found.samples) == (Outcome.INCONCLUSIVE, 12)
+    assert "16 complete blocks wait" in found.reason
+    assert gate(judged(replace(said, judged=said.judged.iloc[: 24 * 24]), 28)).outcome is Outcome.PASS
+    worse = world(28, -2.0)
+    assert gate(judged(replace(worse, judged=worse.judged.iloc[: 24 * 12]), 28)).outcome is Outcome.FAIL
+
+
+def test_an_answer_that_is_not_finite_fails_whatever_the_rest_says() -> None:
+    said = world(28, 2.0)
+    said.judged.loc[100, "prediction"] = np.inf
+    found = gate(judged(said, 28))
+    assert found.outcome is Outcome.FAIL
+    assert "not finite" in found.reason
+
+
+def test_a_label_counts_at_its_last_value() -> None:
+    said = world(28, 2.0)
+    turned = said.feedback.assign(label=20.0)  # the truth was mended: now the champion is nearer
+    assert gate(judged(replace(said, feedback=turned), 28)).outcome is Outcome.FAIL
+
+
+def test_the_candidates_crashes_are_its_error_rate() -> None:
+    said = world(28, 2.0)
+    crashed = said.judged.assign(
+        error=[None] * 600 + ["MemoryError"] * 72, prediction=said.judged["prediction"].where(np.arange(672) < 600)
+    )
+    found = judged(replace(said, judged=crashed), 28)
+    assert gate(found, "error_rate").outcome is Outcome.FAIL
+    assert gate(found).outcome is Outcome.PASS
+    assert worst(found.verdicts) is Outcome.FAIL
+
+
+def test_under_watch_the_new_champions_failures_of_this_epoch_are_its_error_rate() -> None:
+    live = answers([1.0] * 400, version="2", epoch=3)
+    said = heard(live, [1.0] * 400, against=shadow([1.0] * 400, epoch=3))
+    rules = watch_rules(SPEC)
+    assert gate(judged(said, 28, rules, WATCH), "error_rate").outcome is Outcome.PASS
+    assert gate(judged(replace(said, failures=failures(40)), 28, rules, WATCH), "error_rate").outcome is Outcome.FAIL
+    assert gate(judged(replace(said, failures=failures(40, epoch=2)), 28, rules, WATCH), "error_rate").outcome is Outcome.PASS
+
+
+def test_a_worse_new_champion_fails_its_watch_on_the_same_kind_of_evidence() -> None:
+    errors = 10 + np.random.default_rng(3).normal(size=(2, 24 * 6))
+    said = heard(answers(errors[0] + 2, version="2", epoch=3), [0.0] * 144, against=shadow(errors[1], epoch=3))
+    found = gate(judged(said, 6, watch_rules(SPEC), WATCH))
+    assert found.outcome is Outcome.FAIL
+    assert found.observed == pytest.approx(-2.0, abs=0.3)
+    assert "more absolute_error per request than version 1" in found.reason
+
+
+def test_the_watch_has_blocks_enough_within_its_time_and_never_asks_for_better() -> None:
+    rules = watch_rules(SPEC)
+    assert rules.block == timedelta(days=7) / 16
+    assert watch_rules(SPEC.model_copy(update={"watch": timedelta(days=60)})).block == DAY
+    eager = SPEC.model_copy(update={"stages": [SPEC.stages[0].model_copy(update={"margin": -5.0})]})
+    assert (stage_rules(eager, 0).margin, watch_rules(eager).margin) == (-5.0, 0.0)
+
+
+def test_alpha_is_shared_and_never_more_than_the_specs() -> None:
+    for limits, guards in (({"error_rate": None}, 0), ({"error_rate": 0.1}, 1), ({"error_rate": 0.1, "latency_p99_ratio": 2}, 2)):
+        rules = stage_rules(RolloutSpec.model_validate({"alpha": 0.1, "stages": [STAGE], "guardrails": limits}), 0)
+        assert rules.alpha + guards * rules.alpha_each == pytest.approx(0.1)
+        assert rules.alpha >= 0.08
+
+
+def test_where_the_bounds_are_tightest_follows_from_the_spec_alone() -> None:
+    assert RULES.tightest_at == 28
+    assert stage_rules(RolloutSpec.model_validate({"stages": [STAGE | {"rehearse": "0s"}]}), 0).tightest_at == 50
+
+
+def test_the_rules_follow_from_the_state() -> None:
+    state = replace(fresh_state("p"), phase=Phase.RUNNING, stage=0, route=Route(1, None, None))
+    assert rules_of(SPEC, state) == RULES
+    assert rules_of(SPEC, replace(state, phase=Phase.WATCHING, stage=None)) == watch_rules(SPEC)
+
+
+def test_the_steps_are_what_each_look_would_have_said() -> None:
+    said = world(28, 0.5)
+    steps = judged(said, 28).steps
+    assert (steps.version, steps.blocks[0], steps.blocks[-1]) == ("2", 2, 28)
+    for days in (8, 15, 28):
+        look = gate(judged(said, days))
+        place = steps.blocks.index(days)
+        assert (look.observed, look.lower, look.upper) == (steps.mean[place], steps.lower[place], steps.upper[place])
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.4])
+def test_looked_at_after_every_block_a_rollout_without_a_difference_is_decided_in_at_most_alpha(margin: float) -> None:
+    """At the boundary of a margin too: 200 rollouts of 40 days, errors that hang together within a day."""
+    decided, random = 0, np.random.default_rng(8)
+    rules = replace(RULES, margin=margin)
+    for _ in range(200):
+        day = np.repeat(random.normal(size=(2, 40)), 24, axis=1)
+        errors = 10 + day + random.standard_t(4, size=(2, 960)) + np.array([[0.0], [margin]])
+        steps = judged(heard(answers(errors[0]), [0.0] * 960, shadow(errors[1])), 40, rules).steps
+        late = slice(RULES.min_blocks - 2, None)
+        decided += bool((np.array(steps.lower[late]) > -margin).any() or (np.array(steps.upper[late]) < -margin).any())
+    assert decided / 200 <= SPEC.alpha
