@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from flows.stages.fit import FitResult
     from training.compare import Evaluation
 
+NOT_MET = "GatesNotMet"  # the name of a completed run's state where the answer was no
 Snapshot = Annotated[str, Field(pattern=r"^s[0-9a-f]{12}$", description="such as s0123456789ab")]
 
 
@@ -74,8 +75,9 @@ def retrain(  # the form in the UI has one field for each
         with clock.step("submit"):
             submitted = submit(pipeline, version.model, verdicts, trigger)
     log.info(clock.report())
-    asks = "asks to become champion" if submitted else "did not meet its offline gates and is not submitted"
-    return Completed(message=f"Version {version.model.version} {asks}.")
+    if submitted:
+        return Completed(message=f"Version {version.model.version} asks to become champion.")
+    return Completed(name=NOT_MET, message=f"Version {version.model.version} did not meet its offline gates and is not submitted.")
 
 
 def _again(_task: object, _run: object, state: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from typing import Any
 
 from adapters.prefect_api import FlowRun, PrefectApi, RunState
@@ -29,14 +30,19 @@ def start(api: PrefectApi, flow: str, pipeline: str, parameters: dict[str, Any] 
     return api.create_run(api.deployment(flow, pipeline), {"pipeline": pipeline, **(parameters or {})})
 
 
-def wait(api: PrefectApi, run: FlowRun, seconds: float = 900.0) -> RunState:
+def wait(api: PrefectApi, run: FlowRun, seconds: float = 900.0, tell: Callable[[str], None] = lambda _: None) -> RunState:
     """Wait until a run has ended and return its last state.
+
+    Args:
+        tell: called with the name of each state on the way.
 
     Raises:
         OutsideError: it did not end in time, or nobody took it up.
     """
-    deadline = time.monotonic() + seconds
+    deadline, told = time.monotonic() + seconds, ""
     while not (state := api.state(run.id)).ended:
+        if state.name != told:
+            tell(told := state.name)
         if time.monotonic() > deadline:
             raise OutsideError(f"Flow run {run.url} is still {state.name} after {seconds:g} s.", "Look whether a worker is up.")
         time.sleep(_POLL_SECONDS)

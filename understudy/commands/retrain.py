@@ -16,16 +16,52 @@ from understudy.main import Options
 @click.option("--until", type=click.DateTime(), help="Only rows whose label is known by then (UTC).")
 @click.option("--reason", default="asked for on the command line", show_default=True, help="Why; recorded with the version.")
 @click.option("--force", is_flag=True, help="Fit even where the same data, spec and code are registered already.")
-@click.option("--local", is_flag=True, help="Run it in this process.")
+@click.option("--wait", is_flag=True, help="Wait for the run to end; exit 1 where a gate was not met.")
+@click.option("--local", is_flag=True, help="Run it in this process, without a Prefect server.")
 @click.pass_context
-def retrain(ctx: click.Context, pipeline: str, snapshot: str | None, until: datetime | None, reason: str, force: bool, local: bool) -> None:
-    """Run the retrain flow; exit 1 where a gate was not met."""
-    from contracts.errors import UsageError
-
+def retrain(
+    ctx: click.Context, pipeline: str, snapshot: str | None, until: datetime | None, reason: str, force: bool, wait: bool, local: bool
+) -> None:
+    """Run the retrain flow: through Prefect, or in this process with --local."""
     options: Options = ctx.obj
-    if not local:
-        raise UsageError("Only --local is known.", f"Run: understudy retrain {pipeline} --local")
-    ctx.exit(_local(options, pipeline, snapshot, None if until is None else until.replace(tzinfo=UTC), reason, force=force))
+    known_by = None if until is None else until.replace(tzinfo=UTC)
+    if local:
+        ctx.exit(_local(options, pipeline, snapshot, known_by, reason, force=force))
+    ctx.exit(_through_prefect(options, pipeline, snapshot, known_by, reason, force=force, wait=wait))
+
+
+def _through_prefect(
+    options: Options, name: str, snapshot: str | None, until: datetime | None, reason: str, *, force: bool, wait: bool
+) -> int:
+    """Start the deployed flow, follow it where that is asked for, and return the exit code."""
+    import getpass
+
+    from adapters.pipeline_files import load_pipeline
+    from adapters.settings import read_settings
+    from understudy import runs
+
+    settings = read_settings(options.home, options.pipelines)
+    load_pipeline(settings, name)
+    parameters = {
+        "reason": reason,
+        "cause": "operator",
+        "actor": getpass.getuser(),
+        "snapshot": snapshot,
+        "until": until.isoformat() if until else None,
+        "force": force,
+    }
+    with runs.open_prefect(settings) as api:
+        run = runs.start(api, "retrain", name, parameters)
+        if not wait:
+            show({"flow_run": run.id, "url": run.url}, [f"Started: {run.url}"], as_json=options.as_json)
+            return 0
+        click.echo(run.url, err=True)
+        ended = runs.wait(api, run, tell=lambda state: click.echo(state, err=True))
+    show({"flow_run": run.id, "url": run.url, "state": ended.name, "message": ended.message}, [ended.message or ended.name], as_json=options.as_json)
+    return _EXIT.get(ended.name, 3)
+
+
+_EXIT = {"Completed": 0, "GatesNotMet": 1}
 
 
 def _local(options: Options, name: str, snapshot: str | None, until: datetime | None, reason: str, *, force: bool) -> int:
