@@ -26,7 +26,7 @@ def package_files(model: Any, manifest: Manifest, feature_code: str | None) -> d
     manifest = manifest.model_copy(update={"trusted": tuple(sorted(skops.io.get_untrusted_types(data=content)))})
     files = {
         MODEL: canonical(content),
-        MANIFEST: (json.dumps(manifest.model_dump(mode="json"), indent=2, sort_keys=True) + "\n").encode(),
+        MANIFEST: (json.dumps(manifest.model_dump(mode="json"), indent=2) + "\n").encode(),  # columns stay in the spec's order
     }
     if feature_code is not None:
         files[FEATURES] = feature_code.encode()
