@@ -15,6 +15,7 @@ from contracts.errors import UnderstudyError
 _COMMANDS = {
     "abort": ("operate", "Take the candidate out; the champion stays."),
     "check": ("data", "Run the suite on a file, or on the newest snapshot."),
+    "demo": ("demo", "Play the whole loop with every real part; ends with an HTML report."),
     "deploy": ("deploy", "Register the deployments of all pipelines on a Prefect server."),
     "diff": ("data", "Say what changed between two snapshots."),
     "doctor": ("doctor", "Say what is amiss on this machine, and what to do about it."),

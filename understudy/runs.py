@@ -21,7 +21,9 @@ def open_prefect(settings: Settings) -> PrefectApi:
         UsageError: none is known.
     """
     if settings.prefect_api_url is None:
-        raise UsageError("No Prefect server is up.", "Start everything with `understudy up --detach`, or work in this process with --local.")
+        raise UsageError(
+            "No Prefect server is up.", "Start everything with `understudy up --detach`, or work in this process with --local."
+        )
     return PrefectApi(settings.prefect_api_url, os.environ.get("PREFECT_API_AUTH_STRING"))
 
 

@@ -57,7 +57,11 @@ def _through_prefect(
             return 0
         click.echo(run.url, err=True)
         ended = runs.wait(api, run, tell=lambda state: click.echo(state, err=True))
-    show({"flow_run": run.id, "url": run.url, "state": ended.name, "message": ended.message}, [ended.message or ended.name], as_json=options.as_json)
+    show(
+        {"flow_run": run.id, "url": run.url, "state": ended.name, "message": ended.message},
+        [ended.message or ended.name],
+        as_json=options.as_json,
+    )
     return _EXIT.get(ended.name, 3)
 
 

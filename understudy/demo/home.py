@@ -26,7 +26,8 @@ def begin_afresh(settings: Settings) -> None:
     home = settings.home
     if home.exists() and not (home / MARKER).exists() and any(path.name not in _KEPT for path in home.iterdir()):
         raise UsageError(
-            f"{home} holds state that no demonstration made; it is left alone.", "Give the demonstration another home: understudy --home DIR demo"
+            f"{home} holds state that no demonstration made; it is left alone.",
+            "Give the demonstration another home: understudy --home DIR demo",
         )
     home.mkdir(parents=True, exist_ok=True)
     (home / MARKER).write_text(json.dumps({"made_by": "understudy demo"}) + "\n")

@@ -13,8 +13,7 @@ class Script:
     Attributes:
         history_until: what is known before the first model; live traffic begins after it.
         until: when the live traffic ends.
-        step: how much traffic is replayed between two looks.
-        monitor_every: every how many steps the monitor runs.
+        step: how much traffic is replayed before schedules are looked at and ticks run.
         measure: what the error is, for people.
         every: the report's step of time, as pandas writes it.
     """
@@ -24,7 +23,6 @@ class Script:
     until: datetime
     step: timedelta
     rows_per_request: int
-    monitor_every: int
     measure: str
     every: str
 
@@ -34,8 +32,8 @@ def _utc(text: str) -> datetime:
 
 
 AD_CLICKS = Script(
-    "ad_clicks", _utc("2026-01-30T00:00"), _utc("2026-02-07T00:00"), timedelta(hours=12), 20, 1, "log loss per impression", "6h"
+    "ad_clicks", _utc("2026-01-30T00:00"), _utc("2026-02-07T00:00"), timedelta(hours=12), 20, "log loss per impression", "6h"
 )
 BIKE_DEMAND = Script(
-    "bike_demand", _utc("2012-01-01T00:00"), _utc("2013-01-01T00:00"), timedelta(days=7), 4, 4, "mean absolute error, rentals per hour", "7D"
+    "bike_demand", _utc("2012-01-01T00:00"), _utc("2013-01-01T00:00"), timedelta(days=7), 4, "mean absolute error, rentals per hour", "7D"
 )

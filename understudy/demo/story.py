@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pandas as pd
 from rich.console import Console
 
+from contracts.events import Finding
 from contracts.rollout import DecisionRecord
 from contracts.verdict import Verdict
 
@@ -55,6 +57,10 @@ class Story:
     def seconds(self) -> float:
         """Seconds since the demonstration began."""
         return time.monotonic() - self.started
+
+    def keep_findings(self, found: Iterable[Finding]) -> None:
+        """Keep what the monitor saw for the report; the newest alarm's findings stay."""
+        self.findings = [asdict(one) | {"severity": one.severity.value} for one in found]
 
     def chapter(self, title: str) -> None:
         """Print a heading."""

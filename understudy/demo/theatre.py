@@ -86,6 +86,10 @@ class Theatre:
         run = runs.start(self.prefect, flow, self.name, parameters)
         return self.finish(flow, run)
 
+    def run_by_id(self, run_id: str) -> FlowRun:
+        """Return a run that somebody else started, with its page."""
+        return FlowRun(run_id, f"{self.story.links['Prefect']}/runs/flow-run/{run_id}")
+
     def finish(self, flow: str, run: FlowRun) -> FlowRun:
         """Wait for a run that somebody started, and insist that it completed."""
         state = runs.wait(self.prefect, run)
