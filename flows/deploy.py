@@ -83,11 +83,12 @@ def _flow(name: str) -> Flow[..., Any]:
 
 def _deployment(name: str, spec: PipelineSpec) -> RunnerDeployment:
     from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+    from prefect.deployments.runner import RunnerDeployment
     from prefect.types.entrypoint import EntrypointType
 
     waits = name == "retrain"
     strategy = ConcurrencyLimitStrategy.ENQUEUE if waits else ConcurrencyLimitStrategy.CANCEL_NEW
-    return _flow(name).to_deployment(
+    made = _flow(name).to_deployment(
         name=spec.name,
         schedules=schedules(name, spec),
         concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=strategy),
@@ -99,6 +100,9 @@ def _deployment(name: str, spec: PipelineSpec) -> RunnerDeployment:
         job_variables={"command": ENGINE, "working_dir": str(Path.cwd())},
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
+    if not isinstance(made, RunnerDeployment):
+        raise TypeError("deployments are made outside of an event loop")
+    return made
 
 
 def schedules(name: str, spec: PipelineSpec) -> list[Schedule]:

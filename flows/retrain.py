@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 
-from prefect import flow, get_run_logger, task
+from prefect import Task, flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 from prefect.states import Completed
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from flows.stages.fit import FitResult
     from training.compare import Evaluation
 
+P = ParamSpec("P")
+R = TypeVar("R")
 NOT_MET = "GatesNotMet"  # the name of a completed run's state where the answer was no
 Snapshot = Annotated[str, Field(pattern=r"^s[0-9a-f]{12}$", description="such as s0123456789ab")]
 
@@ -86,17 +89,19 @@ def _again(_task: object, _run: object, state: Any) -> bool:
     return isinstance(failed, UnderstudyError) and failed.retryable
 
 
-_OUTSIDE = {
-    "retries": 2,
-    "retry_delay_seconds": [2, 10],
-    "retry_jitter_factor": 0.5,
-    "retry_condition_fn": _again,
-    "cache_policy": NO_CACHE,
-}
-_INSIDE = {"cache_policy": NO_CACHE}
+def _inside(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
+    """Make a task that is computed here: trying again would give the same."""
+    return task(name=name, cache_policy=NO_CACHE)
 
 
-@task(name="ingest", timeout_seconds=3600, **_OUTSIDE)
+def _outside(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
+    """Make a task that talks to the outside: it is tried again where that can help."""
+    return task(
+        name=name, cache_policy=NO_CACHE, retries=2, retry_delay_seconds=[2, 10], retry_jitter_factor=0.5, retry_condition_fn=_again
+    )
+
+
+@_outside("ingest")
 def pull(pipeline: str, snapshot: str | None, until: datetime | None) -> tuple[str, int]:
     """New rows become a checked snapshot, or are refused; or a named snapshot is looked up."""
     from adapters.data_repo import DataRepo
@@ -113,7 +118,7 @@ def pull(pipeline: str, snapshot: str | None, until: datetime | None) -> tuple[s
     return found.snapshot.id, found.new_rows
 
 
-@task(name="look up", **_OUTSIDE)
+@_outside("look up")
 def look_up(pipeline: str, data: str) -> tuple[ModelRef, tuple[Verdict, ...]] | None:
     """Find the version that a fit on this snapshot would give again."""
     from adapters.data_repo import DataRepo
@@ -124,7 +129,7 @@ def look_up(pipeline: str, data: str) -> tuple[ModelRef, tuple[Verdict, ...]] | 
     return None if found is None else (found[0].model, found[1])
 
 
-@task(name="fit", **_INSIDE)
+@_inside("fit")
 def fit(pipeline: str, data: str, work: Path) -> FitResult:
     """A snapshot's rows become a package."""
     from flows.stages.fit import fit_stage
@@ -135,7 +140,7 @@ def fit(pipeline: str, data: str, work: Path) -> FitResult:
     return done
 
 
-@task(name="evaluate", **_INSIDE)
+@_inside("evaluate")
 def evaluate(pipeline: str, fitted: FitResult, work: Path) -> Evaluation:
     """Candidate and champion answer the same held-out rows."""
     from flows.stages.evaluate import evaluate_stage
@@ -144,7 +149,7 @@ def evaluate(pipeline: str, fitted: FitResult, work: Path) -> Evaluation:
     return evaluate_stage(world.settings, world.pipeline, fitted, world.ledger.state(pipeline).champion, work)
 
 
-@task(name="gate", **_INSIDE)
+@_inside("gate")
 def gate(pipeline: str, evaluation: Evaluation, work: Path) -> tuple[Verdict, ...]:
     """The offline gates are judged."""
     from flows.stages.gate import gate_stage
@@ -156,7 +161,7 @@ def gate(pipeline: str, evaluation: Evaluation, work: Path) -> tuple[Verdict, ..
     return verdicts
 
 
-@task(name="register", **_OUTSIDE)
+@_outside("register")
 def register(  # what a version is made of
     pipeline: str, fitted: FitResult, evaluation: Evaluation, verdicts: tuple[Verdict, ...], trigger: Trigger, work: Path
 ) -> Registered:
@@ -171,7 +176,7 @@ def register(  # what a version is made of
     return version
 
 
-@task(name="submit", **_OUTSIDE)
+@_outside("submit")
 def submit(pipeline: str, model: ModelRef, verdicts: tuple[Verdict, ...], trigger: Trigger) -> bool:
     """A version that met its gates asks to become champion."""
     from flows.stages.submit import submit_stage

@@ -19,6 +19,7 @@ KNOWN = (
     "UNDERSTUDY_GATEWAY_URL",
     "UNDERSTUDY_WEBHOOK_URL",
     "UNDERSTUDY_WEBHOOK_SECRET_FILE",
+    "UNDERSTUDY_BIKE_DATA",  # named by pipelines/bike_demand
     "UNDERSTUDY_REAL_DATA",  # tests only
 )
 

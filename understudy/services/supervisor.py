@@ -146,15 +146,15 @@ class Supervisor:
 
     def _stop_all(self) -> None:
         """Ask in reverse order, then insist; each child is the head of a process group of its own."""
-        running = [child.process for child in reversed(self.children.values()) if child.process and child.process.poll() is None]
-        for process in running:
+        running = {name: child.process for name, child in reversed(self.children.items()) if child.process and child.process.poll() is None}
+        for process in running.values():
             process.terminate()
         deadline = time.monotonic() + STOP_SECONDS
-        for process in running:
+        for name, process in running.items():
             try:
                 process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                self.tell(f"{process.args[0]} did not stop; killed")  # type: ignore[index]  # our commands are tuples
+                self.tell(f"{name} did not stop within {STOP_SECONDS:g} s; killed")
         for child in self.children.values():
             if child.process is not None:
                 _kill_group(child.process)
