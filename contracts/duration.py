@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, PlainSerializer
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _FORM = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
@@ -44,4 +44,6 @@ def _read(value: Any) -> Any:
     return parse_duration(value) if isinstance(value, str) else value
 
 
-Duration = Annotated[timedelta, BeforeValidator(_read), PlainSerializer(format_duration, return_type=str)]
+_SCHEMA = {"type": "string", "pattern": rf"^\s*{_FORM.pattern}\s*$", "examples": ["30s", "5m", "1h", "7d", "2w"]}
+
+Duration = Annotated[timedelta, BeforeValidator(_read), PlainSerializer(format_duration, return_type=str), WithJsonSchema(_SCHEMA)]

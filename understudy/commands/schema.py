@@ -10,6 +10,6 @@ import click
 @click.command()
 def schema() -> None:
     """Print the JSON Schema of pipeline.yaml."""
-    from contracts.spec import PipelineSpec
+    from understudy.schema import pipeline_schema
 
-    click.echo(json.dumps(PipelineSpec.model_json_schema(), indent=2))
+    click.echo(json.dumps(pipeline_schema(), indent=2))
