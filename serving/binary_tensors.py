@@ -59,7 +59,8 @@ def _values(name: str, datatype: Any, raw: memoryview) -> list[Any]:
 
 
 def _texts(name: str, raw: memoryview) -> list[str]:
-    texts, at = [], 0
+    texts: list[str] = []
+    at = 0
     while at < len(raw):
         if at + 4 > len(raw):
             raise BadRequest(f"Column {name}, row {len(texts)}: the length of the text is cut off.")

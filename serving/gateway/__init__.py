@@ -1,0 +1,1 @@
+"""The gateway: answers users with the champion of each pipeline, logs what it answered, follows the route."""

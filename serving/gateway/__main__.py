@@ -1,0 +1,89 @@
+"""`python -m serving.gateway`: the gateway as a process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+
+import click
+
+from contracts.errors import UnderstudyError, UsageError
+from serving.gateway.limits import Limits
+
+_GRACE_SECONDS = 3
+_BACKLOG = 2048
+_SWITCH_SECONDS = 0.001
+_DEFAULTS = Limits()
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.option("--host", default="127.0.0.1", help="Address to listen on; loopback unless told otherwise.")
+@click.option("--port", default=8080, type=click.IntRange(0, 65535), help="Port to listen on; 0 for any that is free.")
+@click.option(
+    "--max-body-bytes",
+    default=_DEFAULTS.body_bytes,
+    envvar="UNDERSTUDY_MAX_BODY_BYTES",
+    type=click.IntRange(1),
+    help="Size of one request.",
+)
+@click.option("--max-rows", default=_DEFAULTS.rows, envvar="UNDERSTUDY_MAX_ROWS", type=click.IntRange(1), help="Rows of one request.")
+@click.option(
+    "--max-waiting-rows",
+    default=_DEFAULTS.waiting_rows,
+    envvar="UNDERSTUDY_MAX_WAITING_ROWS",
+    type=click.IntRange(1),
+    help="Rows that may wait for one pipeline; beyond them requests get 429.",
+)
+@click.option("--access-log", is_flag=True, envvar="UNDERSTUDY_ACCESS_LOG", help="Log every request, not only refused and failed ones.")
+def main(host: str, port: int, max_body_bytes: int, max_rows: int, max_waiting_rows: int, access_log: bool) -> None:
+    """Answer users with the champion of each pipeline."""
+    # Before scikit-learn loads: on small batches a team of threads for each tree costs far more than it saves, and waits for its slowest.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # the server stops in good order, then hands the signal back
+    sys.setswitchinterval(_SWITCH_SECONDS)  # the event loop gets its turn soon while a model is being loaded or answers
+    try:
+        listening = _listen(host, port)
+        limits = Limits(body_bytes=max_body_bytes, rows=max_rows, waiting_rows=max_waiting_rows)
+        _serve(listening, limits, access_log)
+    except UnderstudyError as error:
+        click.echo(str(error), err=True)
+        raise SystemExit(error.exit_code) from None
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio sends without delay only where TCP is named
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise UsageError(f"The gateway cannot listen on {host}:{port}: {error.strerror}.", "Choose another with --port.") from error
+    return listening
+
+
+def _serve(listening: socket.socket, limits: Limits, access_log: bool) -> None:
+    import uvicorn
+
+    from adapters.settings import read_settings
+    from serving.gateway.wiring import build_gateway
+
+    app = build_gateway(read_settings(), limits, listening.getsockname()[1], log_all=access_log)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        ws="none",
+        lifespan="on",
+        backlog=_BACKLOG,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""Answers one micro-batch: predicts once for all that wait, logs, and only then lets the answers go."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from itertools import chain
+
+import numpy as np
+import numpy.typing as npt
+from structlog.typing import FilteringBoundLogger
+
+from contracts.traffic import AnsweredBatch, FailedBatch
+from serving.columns import Columns
+from serving.gateway.asks import Answer, Ask, Serving
+from serving.gateway.errors import AnswerFailed, NotReady
+from serving.gateway.limits import Limits
+from serving.gateway.metrics import Meters
+from serving.gateway.recorder import Recorder
+
+
+class Answerer:
+    """One pipeline's work, called by its line's thread.
+
+    Args:
+        current: what answers the pipeline now; read once for a micro-batch, so a swap falls between two of them.
+    """
+
+    def __init__(
+        self, pipeline: str, current: Callable[[], Serving], recorder: Recorder, meters: Meters, limits: Limits, log: FilteringBoundLogger
+    ) -> None:
+        self._pipeline, self._current, self._recorder = pipeline, current, recorder
+        self._meters, self._limits, self._log = meters, limits, log
+
+    def __call__(self, asks: list[Ask]) -> None:
+        """Set the outcome of each request; raises nothing. A request whose outcome stays None could not be answered."""
+        try:
+            current, oldest = self._current(), time.perf_counter() - self._limits.wait_seconds
+            late = [ask for ask in asks if ask.arrived < oldest]
+            if late:
+                waited = f"The request waited longer than {self._limits.wait_seconds:g} s."
+                self._fail(current, late, waited, NotReady(waited, "Try again."))
+            for serving, group in _by_version(asks, current):
+                self._answer(serving, [ask for ask in group if ask.outcome is None])
+        except Exception:  # noqa: BLE001  # whatever it was, the thread that answers must live
+            self._log.exception("A micro-batch could not be answered", pipeline=self._pipeline)
+
+    def _answer(self, serving: Serving, asks: list[Ask]) -> None:
+        if not asks:
+            return
+        started = time.perf_counter()
+        try:
+            predicted = _predict(serving, asks)
+        except Exception as error:  # noqa: BLE001  # a model's code may raise anything; one bad request must not cost its neighbours
+            if len(asks) > 1:
+                for ask in asks:
+                    self._answer(serving, [ask])
+            else:
+                self._log.exception(
+                    "A version could not answer", pipeline=self._pipeline, version=serving.version, request=asks[0].request_id
+                )
+                failed = AnswerFailed(f"Version {serving.version} could not answer request {asks[0].request_id}.", "Its log has the cause.")
+                self._fail(serving, asks, f"{type(error).__name__}: {error}", failed)
+            return
+        took = time.perf_counter() - started
+        self._recorder.answered(_logged(serving, asks, predicted, took))
+        self._meters.batch_rows.labels(self._pipeline).observe(len(predicted))
+        self._meters.predict_seconds.labels(self._pipeline, serving.version).observe(took)
+        self._meters.rows.labels(self._pipeline, serving.version).inc(len(predicted))
+        at = 0
+        for ask in asks:
+            ask.outcome = Answer(serving, ask.request_id, predicted[at : at + ask.rows])
+            at += ask.rows
+
+    def _fail(self, serving: Serving, asks: list[Ask], why: str, outcome: AnswerFailed | NotReady) -> None:
+        ids = [ask.request_id for ask in asks]
+        now = time.time_ns() // 1000
+        self._recorder.failed(FailedBatch(self._pipeline, serving.version, serving.route.epoch, now, ids, why))
+        self._meters.failed.labels(self._pipeline, serving.version).inc(len(asks))
+        for ask in asks:
+            ask.outcome = outcome
+
+
+def _by_version(asks: list[Ask], current: Serving) -> list[tuple[Serving, list[Ask]]]:
+    """Say who answers whom: the version in force, unless it reads columns otherwise than the one in force when the request was read."""
+    groups: list[tuple[Serving, list[Ask]]] = []
+    for ask in asks:
+        who = current if ask.seen is current or current.champion.reads_as(ask.seen.champion) else ask.seen
+        if not groups or groups[-1][0] is not who:
+            groups.append((who, []))
+        groups[-1][1].append(ask)
+    return groups
+
+
+def _predict(serving: Serving, asks: list[Ask]) -> npt.NDArray[np.float64]:
+    columns: Columns = asks[0].columns
+    if len(asks) > 1:
+        columns = {name: list(chain.from_iterable(ask.columns[name] for ask in asks)) for name in columns}
+    predicted = serving.champion.predict(columns)
+    rows = sum(ask.rows for ask in asks)
+    if len(predicted) != rows:
+        raise ValueError(f"the model gave {len(predicted)} answers for {rows} rows")
+    if not np.isfinite(predicted).all():
+        raise ValueError("the model gave an answer that is not a finite number")
+    return predicted
+
+
+def _logged(serving: Serving, asks: list[Ask], predicted: npt.NDArray[np.float64], took: float) -> AnsweredBatch:
+    columns = asks[0].columns
+    return AnsweredBatch(
+        pipeline=serving.pipeline,
+        version=serving.version,
+        epoch=serving.route.epoch,
+        arm="champion",
+        propensity=1.0,
+        logged_at=time.time_ns() // 1000,
+        latency_us=round(took * 1e6),
+        request_ids=[ask.request_id for ask in asks for _ in ask.event_times],
+        rows=[row for ask in asks for row in range(ask.rows)],
+        event_times=[at for ask in asks for at in ask.event_times],
+        units=[unit for ask in asks for unit in ask.units],
+        features={name: [value for ask in asks for value in ask.columns[name]] for name in columns},
+        predictions=predicted.tolist(),
+    )

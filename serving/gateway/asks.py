@@ -1,0 +1,126 @@
+"""One request as the data plane knows it, and its answer; nothing here knows HTTP."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import numpy.typing as npt
+
+from adapters.traffic_log import epoch_us
+from contracts.errors import UnderstudyError
+from contracts.rollout import Route
+from serving.columns import BadRequest, Columns, shown
+from serving.version import LoadedVersion
+
+_MOST_LETTERS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What answers a pipeline: a route and its champion, loaded; swapped as a whole.
+
+    Attributes:
+        since: when this gateway began to answer with this version.
+    """
+
+    pipeline: str
+    route: Route
+    champion: LoadedVersion
+    since: datetime
+
+    @property
+    def version(self) -> str:
+        """The version that answers."""
+        return self.champion.model.version
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Predictions for the rows of one request, and who made them."""
+
+    serving: Serving
+    request_id: str
+    predictions: npt.NDArray[np.float64]
+
+
+@dataclass(slots=True)
+class Ask:
+    """Rows of one request, read for the version of `seen`, that wait for an answer.
+
+    Attributes:
+        event_times: per row, microseconds since 1970-01-01 UTC.
+        units: per row, who is assigned in an A/B stage; None where not told.
+        arrived: `time.perf_counter()` when it came.
+        outcome: set by whoever answers.
+    """
+
+    seen: Serving
+    request_id: str
+    columns: Columns
+    event_times: list[int]
+    units: list[str | None]
+    arrived: float = field(default_factory=time.perf_counter)
+    outcome: Answer | UnderstudyError | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many rows it has."""
+        return len(self.event_times)
+
+
+def make_ask(seen: Serving, columns: Columns, request_id: Any = None, parameters: Any = None) -> Ask:
+    """Return a request that is ready to wait.
+
+    Args:
+        request_id: as the caller sent it; made here where it is None or empty.
+        parameters: may hold `event_time`, RFC 3339, and `unit`: one for all rows or a list with one for each; now and None where absent.
+
+    Raises:
+        BadRequest: names the parameter and the row.
+    """
+    rows = len(next(iter(columns.values())))
+    told = parameters if isinstance(parameters, dict) else {}
+    if parameters is not None and not isinstance(parameters, dict):
+        raise BadRequest("'parameters' is not an object.")
+    times = _per_row("event_time", told.get("event_time"), rows, _event_time)
+    units = _per_row("unit", told.get("unit"), rows, _unit)
+    now = time.time_ns() // 1000
+    return Ask(seen, _id(request_id), columns, [now if one is None else one for one in times], units)
+
+
+def _id(given: Any) -> str:
+    if given is None or given == "":
+        return uuid4().hex
+    if not isinstance(given, str) or len(given) > _MOST_LETTERS:
+        raise BadRequest(f"The id {shown(given)} is not a text of at most {_MOST_LETTERS} letters.")
+    return given
+
+
+def _per_row(name: str, given: Any, rows: int, read: Callable[[Any, str], Any]) -> list[Any]:
+    if not isinstance(given, list):
+        return [None if given is None else read(given, f"parameters.{name}")] * rows
+    if len(given) != rows:
+        raise BadRequest(f"parameters.{name} has {len(given)} values but the request has {rows} rows.")
+    return [None if one is None else read(one, f"parameters.{name}, row {row}") for row, one in enumerate(given)]
+
+
+def _event_time(value: Any, where: str) -> int:
+    try:
+        at = datetime.fromisoformat(value)
+        if at.tzinfo is not None:
+            return epoch_us(at)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise BadRequest(f"{where}: {shown(value)} is not an RFC 3339 time with its offset.", "Write it like 2026-01-31T08:00:00Z.")
+
+
+def _unit(value: Any, where: str) -> str:
+    if isinstance(value, str) and len(value) <= _MOST_LETTERS:
+        return value
+    raise BadRequest(f"{where}: {shown(value)} is not a text of at most {_MOST_LETTERS} letters.")

@@ -1,0 +1,1 @@
+"""The edge: HTTP in, data plane behind it, HTTP out."""

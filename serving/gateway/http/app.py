@@ -1,0 +1,42 @@
+"""Puts the edge together: routes, errors, start and stop."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from starlette.routing import BaseRoute, Router
+from starlette.types import ASGIApp
+from structlog.typing import FilteringBoundLogger
+
+from serving.gateway.http.edge import Edge
+from serving.gateway.metrics import Meters
+
+
+def build_app(
+    routes: list[BaseRoute],
+    meters: Meters,
+    log: FilteringBoundLogger,
+    start: Callable[[], None],
+    stop: Callable[[], None],
+    *,
+    log_all: bool,
+) -> ASGIApp:
+    """Return the ASGI application.
+
+    Args:
+        start, stop: called when the server starts and has answered its last request.
+        log_all: log every request, not only refused and failed ones.
+    """
+    router = Router(routes, redirect_slashes=False, lifespan=_lifespan(start, stop))
+    return Edge(router, meters, log, log_all=log_all)
+
+
+def _lifespan(start: Callable[[], None], stop: Callable[[], None]) -> Callable[[object], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_app: object) -> AsyncIterator[None]:
+        start()
+        yield
+        stop()
+
+    return lifespan

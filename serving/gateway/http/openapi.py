@@ -1,0 +1,150 @@
+"""The interface described in OpenAPI 3.1."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+_ANY = {"type": ["number", "integer", "string", "boolean", "null"]}
+_TENSOR = {
+    "type": "object",
+    "required": ["name", "datatype", "shape", "data"],
+    "properties": {
+        "name": {"type": "string", "description": "The column."},
+        "datatype": {
+            "enum": ["BOOL", *(f"{sign}INT{size}" for sign in ("", "U") for size in (8, 16, 32, 64)), "FP16", "FP32", "FP64", "BYTES"]
+        },
+        "shape": {"type": "array", "items": {"type": "integer"}, "description": "[n] or [n, 1]."},
+        "data": {"type": "array", "description": "One value for each row; null is a missing value."},
+    },
+}
+_INFER = {
+    "type": "object",
+    "required": ["inputs"],
+    "properties": {
+        "id": {"type": ["string", "null"], "description": "The request's id, for feedback; made where absent."},
+        "parameters": {
+            "type": ["object", "null"],
+            "properties": {
+                "event_time": {
+                    "description": "When the rows happened, RFC 3339: one for all, or a list with one for each; now where absent."
+                },
+                "unit": {"description": "Who is assigned in an A/B stage: one for all, or a list with one for each."},
+            },
+        },
+        "inputs": {"type": "array", "minItems": 1, "items": _TENSOR},
+        "outputs": {
+            "type": ["array", "null"],
+            "items": {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}},
+        },
+    },
+}
+_ANSWER = {
+    "type": "object",
+    "required": ["model_name", "model_version", "id", "outputs"],
+    "properties": {
+        "model_name": {"type": "string"},
+        "model_version": {"type": "string", "description": "The version that answered."},
+        "id": {"type": "string"},
+        "outputs": {"type": "array", "items": _TENSOR},
+    },
+}
+_SCORING = {
+    "type": "object",
+    "description": "Exactly one of the four forms.",
+    "properties": {
+        "dataframe_split": {"type": "object", "required": ["columns", "data"]},
+        "dataframe_records": {"type": "array", "items": {"type": "object"}},
+        "instances": {"type": "array"},
+        "inputs": {"type": ["object", "array"]},
+        "params": {"type": ["object", "null"]},
+    },
+}
+_FEEDBACK_ITEM = {
+    "type": "object",
+    "required": ["id"],
+    "properties": {
+        "id": {"type": "string", "description": "The request's id; unknown ones are joined later."},
+        "row": {"type": "integer", "minimum": 0, "default": 0},
+        "label": _ANY,
+        "reward": {"type": ["number", "null"]},
+        "observed_at": {"type": ["string", "null"], "format": "date-time"},
+    },
+}
+_FEEDBACK = {
+    "type": "object",
+    "required": ["feedback"],
+    "properties": {"feedback": {"type": "array", "minItems": 1, "items": _FEEDBACK_ITEM}},
+}
+_ERROR = {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
+_WORDS = {
+    "400": "The caller can mend it; names the column and the row.",
+    "404": "There is no such model here.",
+    "413": "Beyond the limit of size or rows.",
+    "429": "Too many rows wait; Retry-After says when to try again.",
+    "500": "The version could not answer; the gateway's log has the cause.",
+    "503": "Not now; Retry-After says when to try again.",
+}
+
+
+def _json(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"application/json": {"schema": schema}}
+
+
+def _answers(good: str, content: dict[str, Any], bad: tuple[str, ...], words: str = "Answered.") -> dict[str, Any]:
+    errors = {code: {"description": _WORDS[code], "content": _json(_ERROR)} for code in bad}
+    return {good: {"description": words, "content": content}} | errors
+
+
+def _get(summary: str, tag: str, bad: tuple[str, ...] = (), content: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    shape = _json({"type": "object"}) if content is None else content
+    return {"get": {"summary": summary, "tags": [tag], "responses": _answers("200", shape, bad), **more}}
+
+
+def _post(summary: str, tag: str, body: dict[str, Any], responses: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"post": {"summary": summary, "tags": [tag], "requestBody": {"required": True, "content": body}, "responses": responses, **more}}
+
+
+def describe(models: list[str]) -> dict[str, Any]:
+    """Return the description.
+
+    Args:
+        models: names of what is served now; given as the values a path may take.
+    """
+    name = {"type": "string", **({"enum": models} if models else {})}
+    in_path: dict[str, Any] = {"parameters": [{"name": "model", "in": "path", "required": True, "schema": name}]}
+    in_query: dict[str, Any] = {
+        "parameters": [{"name": "model", "in": "query", "description": "Which one, where several are served.", "schema": name}]
+    }
+    text, html = {"text/plain": {"schema": {"type": "string"}}}, {"text/html": {"schema": {"type": "string"}}}
+    busy = ("400", "404", "413", "429", "500", "503")
+    v2, scoring, looks = "Open Inference Protocol V2", "MLflow scoring", "To look at"
+    paths = {
+        "/v2": _get("The server", v2),
+        "/v2/health/live": _get("Is the process alive?", v2),
+        "/v2/health/ready": _get("Is every champion loaded?", v2, ("503",)),
+        "/v2/models/{model}": _get("Inputs and outputs of a model", v2, ("404", "503"), **in_path),
+        "/v2/models/{model}/ready": _get("Can the model be answered?", v2, ("404", "503"), **in_path),
+        "/v2/models/{model}/infer": _post("Answer rows", v2, _json(_INFER), _answers("200", _json(_ANSWER), busy), **in_path),
+        "/v2/models/{model}/feedback": _post(
+            "Labels and rewards, later",
+            v2,
+            _json(_FEEDBACK),
+            _answers("202", _json({"type": "object"}), ("400", "404", "413", "503")),
+            **in_path,
+        ),
+        "/invocations": _post(
+            "Answer a table",
+            scoring,
+            _json(_SCORING) | {"text/csv": {"schema": {"type": "string"}}},
+            _answers("200", _json({"type": "object", "required": ["predictions"], "properties": {"predictions": {"type": "array"}}}), busy),
+            **in_query,
+        ),
+        "/ping": _get("Can every model be answered?", scoring, ("503",), text),
+        "/health": _get("The same", scoring, ("503",), text),
+        "/version": _get("Understudy's version", scoring, content=text),
+        "/status": _get("Who serves, who rehearses, on what evidence", looks),
+        "/metrics": _get("Prometheus metrics", looks, content=text),
+        "/": _get("The page", looks, content=html),
+    }
+    return {"openapi": "3.1.0", "info": {"title": "Understudy gateway", "version": version("understudy")}, "paths": paths}

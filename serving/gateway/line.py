@@ -1,0 +1,80 @@
+"""A pipeline's waiting line: requests that wait are answered together, one that finds nobody waiting is answered at once."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+
+from serving.gateway.asks import Answer, Ask
+from serving.gateway.errors import AnswerFailed, NotReady, Overloaded
+from serving.gateway.limits import Limits
+
+_STOP_SECONDS = 2.0
+
+
+class Line:
+    """Takes requests on the event loop and answers them in a thread of its own, so that the loop never waits for a model.
+
+    Args:
+        answer: sets the outcome of every request it is given; called in the thread, one micro-batch at a time.
+    """
+
+    def __init__(self, name: str, answer: Callable[[list[Ask]], None], limits: Limits) -> None:
+        self._name, self._answer, self._limits = name, answer, limits
+        self._loop = asyncio.get_running_loop()
+        self._queue: SimpleQueue[tuple[Ask, asyncio.Future[Answer]] | None] = SimpleQueue()
+        self._open = True
+        self.waiting_rows = 0  # changed on the loop only
+        self._thread = threading.Thread(target=self._work, name=f"line-{name}", daemon=True)
+        self._thread.start()
+
+    async def ask(self, ask: Ask) -> Answer:
+        """Wait for the answer to a request.
+
+        Raises:
+            Overloaded: too many rows wait already.
+            NotReady: the gateway is stopping, or the request waited too long.
+            AnswerFailed: the version could not answer.
+        """
+        if not self._open:
+            raise NotReady("The gateway is stopping.", "Ask another one.")
+        if self.waiting_rows and self.waiting_rows + ask.rows > self._limits.waiting_rows:
+            raise Overloaded(f"{self.waiting_rows} rows wait for '{self._name}', no more are taken.", "Try again in a second.")
+        future: asyncio.Future[Answer] = self._loop.create_future()
+        self.waiting_rows += ask.rows
+        self._queue.put((ask, future))
+        return await future
+
+    def stop(self) -> None:
+        """Take no more requests and answer those that wait."""
+        self._open = False
+        self._queue.put(None)
+        self._thread.join(_STOP_SECONDS)
+
+    def _work(self) -> None:
+        going = True
+        while going:
+            taken = [self._queue.get()]
+            rows = 0
+            while taken[-1] is not None and (rows := rows + taken[-1][0].rows) < self._limits.batch_rows:
+                try:
+                    taken.append(self._queue.get_nowait())
+                except Empty:
+                    break
+            going = taken[-1] is not None
+            batch = [one for one in taken if one is not None]
+            if batch:
+                self._answer([ask for ask, _ in batch])
+                self._loop.call_soon_threadsafe(self._leave, batch)
+
+    def _leave(self, batch: list[tuple[Ask, asyncio.Future[Answer]]]) -> None:
+        for ask, future in batch:
+            self.waiting_rows -= ask.rows
+            if future.done():  # the caller went away; the answer is in the log all the same
+                continue
+            if isinstance(ask.outcome, Answer):
+                future.set_result(ask.outcome)
+            else:
+                future.set_exception(ask.outcome or AnswerFailed(f"'{self._name}' gave no answer."))

@@ -1,0 +1,59 @@
+"""What Prometheus reads: every label is a pipeline, a version that is loaded, or one of a few words, so there is a bound to them."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+
+from contracts.rollout import Route
+
+_SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096, 16384)
+
+
+class Meters:
+    """The gateway's own registry and what it counts."""
+
+    def __init__(self) -> None:
+        self._registry = one = CollectorRegistry()
+        who = ("pipeline", "version")
+        self.requests = Counter("understudy_requests", "Inference requests by what was answered.", (*who, "code"), registry=one)
+        self.rows = Counter("understudy_rows", "Rows answered.", who, registry=one)
+        self.seconds = Histogram(
+            "understudy_request_duration_seconds", "From a request's head to its answer.", who, buckets=_SECONDS, registry=one
+        )
+        self.batch_rows = Histogram(
+            "understudy_batch_rows", "Rows answered by one call of the model.", ("pipeline",), buckets=_ROWS, registry=one
+        )
+        self.predict_seconds = Histogram(
+            "understudy_predict_duration_seconds", "One call of the model.", who, buckets=_SECONDS, registry=one
+        )
+        self.waiting_rows = Gauge("understudy_queue_rows", "Rows that wait or are being answered.", ("pipeline",), registry=one)
+        self.failed = Counter("understudy_failed_requests", "Requests in order that got no answer.", who, registry=one)
+        self.lost_rows = Counter("understudy_traffic_log_lost_rows", "Rows answered but not logged.", ("pipeline",), registry=one)
+        self.feedback_rows = Counter("understudy_feedback_rows", "Labels and rewards taken.", ("pipeline",), registry=one)
+        self.epoch = Gauge("understudy_route_epoch", "Epoch of the route in force here.", ("pipeline",), registry=one)
+        self.route = Gauge(
+            "understudy_route_info", "Who answers and who follows the log.", ("pipeline", "champion", "shadow"), registry=one
+        )
+        self.load_failures = Counter(
+            "understudy_model_load_failures", "Versions that could not be loaded.", ("pipeline", "reason"), registry=one
+        )
+        self.ledger_up = Gauge("understudy_ledger_up", "1 where the ledger answered the newest question.", registry=one)
+        ProcessCollector(registry=one)
+
+    def page(self) -> bytes:
+        """Return everything in Prometheus' text format."""
+        return generate_latest(self._registry)
+
+    def tell_route(self, pipeline: str, route: Route) -> None:
+        """Say which route is in force; what stood there before goes."""
+        self.route.remove_by_labels({"pipeline": pipeline})
+        names = [model.version if model else "" for model in (route.champion, route.shadow)]
+        self.route.labels(pipeline, *names).set(1)
+        self.epoch.labels(pipeline).set(route.epoch)
+        self.lost_rows.labels(pipeline)  # present at 0, so that a rate over it sees the first loss
+
+    def forget(self, pipeline: str, version: str) -> None:
+        """Drop the series of a version that is no longer loaded."""
+        for metric in (self.requests, self.rows, self.seconds, self.predict_seconds, self.failed):
+            metric.remove_by_labels({"pipeline": pipeline, "version": version})

@@ -1,0 +1,43 @@
+"""The gateway's composition root: settings in, an application out; nothing else in this package builds its own parts."""
+
+from __future__ import annotations
+
+import socket
+
+from starlette.types import ASGIApp
+
+from adapters.process_log import configure_log
+from adapters.settings import Settings
+from serving.gateway.follower import Follower
+from serving.gateway.http.app import build_app
+from serving.gateway.http.feedback import Feedback
+from serving.gateway.http.pages import Pages
+from serving.gateway.http.scoring import Scoring
+from serving.gateway.http.v2 import V2
+from serving.gateway.limits import Limits
+from serving.gateway.metrics import Meters
+from serving.gateway.plane import DataPlane
+from serving.gateway.reporter import Reporter
+from serving.gateway.status import Status
+
+
+def build_gateway(settings: Settings, limits: Limits, port: int, *, log_all: bool) -> ASGIApp:
+    """Return the whole gateway as an ASGI application; it begins to follow the route when the server starts it."""
+    log, meters = configure_log("gateway"), Meters()
+    name = f"{socket.gethostname()}:{port}"
+    plane = DataPlane(settings.traffic, meters, limits, log)
+    follower = Follower(settings, plane, meters, log, swapped=lambda: reporter.now())
+    reporter = Reporter(name, plane, lambda: follower.ledger, log)
+    status = Status(name, plane, follower, log)
+
+    def start() -> None:
+        follower.start()
+        reporter.start()
+
+    def stop() -> None:
+        follower.stop()
+        reporter.stop()
+        plane.stop()
+
+    parts = (V2(plane, follower), Scoring(plane), Feedback(plane), Pages(plane, status, meters))
+    return build_app([route for part in parts for route in part.routes()], meters, log, start, stop, log_all=log_all)
