@@ -225,7 +225,7 @@ def test_durations_follow_span_and_spacing(init: Init, rows: int, step: str, blo
     times = pd.date_range("2020-01-01", periods=rows, freq=step).strftime("%Y-%m-%dT%H:%M:%SZ")
     spec = init(sales(rows).assign(at=times), "--target", "sold")["spec"]
     assert (spec["rollout"]["stages"][0]["block"], spec["train"]["holdout"], spec["train"]["window"]) == (block, holdout, window)
-    assert spec["clock"] == "event"
+    assert spec["clock"] == "wall"
 
 
 def test_a_pipeline_that_is_there_is_not_overwritten_without_force(init: Init, capsys: pytest.CaptureFixture[str]) -> None:

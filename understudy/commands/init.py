@@ -28,8 +28,6 @@ _TASKS = ("regression", "binary", "multiclass")
 @click.pass_obj
 def init(options: Options, name: str, data: Path, target: str, times: tuple[str, ...], task: Any, force: bool) -> None:
     """Write pipelines/NAME from a sample of its data, and say what was decided and why."""
-    from datetime import UTC, datetime
-
     from adapters.pipeline_files import load_pipeline
     from adapters.settings import read_settings
     from data_checks.propose import propose_suite
@@ -42,7 +40,7 @@ def init(options: Options, name: str, data: Path, target: str, times: tuple[str,
     folder = settings.pipelines / name
     refuse_existing(folder, force=force)
     sample = read_sample(data)
-    proposal = propose(name, sample, target, times, task, datetime.now(UTC))
+    proposal = propose(name, sample, target, times, task)
     files = write_pipeline(folder, proposal, propose_suite(sample.frame, checked_spec(proposal)))
     load_pipeline(settings, name)  # what was written is what every other command reads
     _warn(proposal)

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from contracts.package import Task
     from understudy.init.sample import Sample
 
-_OLD = timedelta(days=30)  # a file whose newest row is older is history, to be replayed
 _SLACK = 0.02  # how much worse a loss may be, as a share of what knowing nothing costs
 _METRIC = {"regression": "mae", "binary": "log_loss", "multiclass": "log_loss"}
 _LOSS = {"regression": "absolute_error", "binary": "log_loss", "multiclass": "log_loss"}
@@ -62,7 +61,6 @@ class _Guesses:
     """What was found in the sample, before it becomes a spec."""
 
     task: Task
-    clock: str
     time: TimeGuess
     key: list[str]
     features: list[Feature]
@@ -70,7 +68,7 @@ class _Guesses:
     naive: float
 
 
-def propose(name: str, sample: Sample, target: str, asked_times: tuple[str, ...], asked_task: Task | None, now: datetime) -> Proposal:
+def propose(name: str, sample: Sample, target: str, asked_times: tuple[str, ...], asked_task: Task | None) -> Proposal:
     """Return a pipeline for a sample.
 
     Args:
@@ -79,7 +77,6 @@ def propose(name: str, sample: Sample, target: str, asked_times: tuple[str, ...]
         target: the column to predict.
         asked_times: columns of the time; empty to look for one.
         asked_task: what is predicted; None to guess.
-        now: tells history from live data.
 
     Raises:
         UsageError: something cannot be guessed; says what to do.
@@ -97,8 +94,7 @@ def propose(name: str, sample: Sample, target: str, asked_times: tuple[str, ...]
         raise UsageError(f"{sample.path} has no column that could be a feature.", "Give a file with more columns.")
     times = rows[EVENT_TIME]
     rhythm = find_rhythm(times)
-    clock = "event" if times.iloc[-1] < now - _OLD else "wall"
-    found = _Guesses(task, clock, time, key, features, rhythm, _naive(rows, target, rhythm, task))
+    found = _Guesses(task, time, key, features, rhythm, _naive(rows, target, rhythm, task))
     return Proposal(
         spec=_spec(name, sample, target, found),
         features=features,
@@ -168,7 +164,7 @@ def _spec(name: str, sample: Sample, target: str, found: _Guesses) -> dict[str, 
     return {
         "name": name,
         "task": found.task,
-        "clock": found.clock,
+        "clock": "wall",
         "source": {"kind": "file", "path": glob.escape(str(sample.path)), "delimiter": sample.delimiter},
         "columns": {**_time_keys(found.time), "key": found.key, "target": target, "label_delay": "0s", "features": by_kind},
         "train": {
@@ -208,10 +204,8 @@ def _decided(found: _Guesses, task_why: str, key_why: str, times: pd.Series) -> 
     rhythm, span = found.rhythm, times.iloc[-1] - times.iloc[0]
     held_out = int((times > times.iloc[-1] - parse_duration(rhythm.holdout)).sum())
     step = format_duration(timedelta(seconds=round(times.drop_duplicates().diff().dt.total_seconds().median())))
-    clock_why = f"the newest row is of {times.iloc[-1]:%Y-%m-%d}: " + ("history, to be replayed" if found.clock == "event" else "live")
     return [
         Decided("task", found.task, task_why),
-        Decided("clock", found.clock, clock_why),
         Decided("columns.time", " + ".join(found.time.names), found.time.why),
         Decided("columns.key", found.key, key_why),
         Decided("train.window", rhythm.window, f"the rows span {span.days} days"),
