@@ -7,12 +7,14 @@ gateways have another route: send it again and judge nothing this tick), then ju
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from contracts.rollout import Act, Aliases, Decision, Evidence, ModelRef, Phase, RolloutState, Route, Submission
 from contracts.spec import RolloutSpec
 from contracts.verdict import Outcome, Verdict, worst
 from rollout import intents
+
+_SKEW = timedelta(minutes=1)  # clocks of two machines differ; by more than this a clock went back
 
 
 def reconcile(spec: RolloutSpec, state: RolloutState, evidence: Evidence, now: datetime) -> Decision:
@@ -97,9 +99,24 @@ def _pause(spec: RolloutSpec, state: RolloutState, evidence: Evidence, now: date
 
 
 def _repair(spec: RolloutSpec, state: RolloutState, evidence: Evidence, now: datetime) -> Decision | None:  # noqa: ARG001 - the questions share one form
+    if _clock_went_back(state, now):
+        saved = replace(state, revision=state.revision + 1, phase_since=now, stage_since=now if state.stage_since else None)
+        return Decision(
+            Act.REPAIR, saved, f"the clock went back to {now.isoformat()}: times are counted from there", version=_judged(state)
+        )
     if state.champion is None or _settled(state, evidence):
         return None
     return hold(state, evidence, "the route or the aliases are not yet as desired: sent again, judged nothing")
+
+
+def _clock_went_back(state: RolloutState, now: datetime) -> bool:
+    """Event clocks follow whatever is replayed; without a new beginning, no time would ever be up."""
+    since = [at for at in (state.phase_since, state.stage_since) if at is not None]
+    return state.phase in {Phase.RUNNING, Phase.WATCHING} and any(at - now > _SKEW for at in since)
+
+
+def _judged(state: RolloutState) -> str | None:
+    return _version(state.candidate or state.champion)
 
 
 def _settled(state: RolloutState, evidence: Evidence) -> bool:
@@ -186,7 +203,7 @@ def _supersede(spec: RolloutSpec, state: RolloutState, evidence: Evidence, now: 
 def _judge_stage(spec: RolloutSpec, state: RolloutState, evidence: Evidence, now: datetime) -> Decision | None:
     stage = spec.stages[state.stage or 0]
     verdicts = current(state, evidence)
-    elapsed = now - (state.stage_since or now)
+    elapsed = max(now - (state.stage_since or now), timedelta())
     if worst(verdicts) is Outcome.PASS and elapsed >= stage.min_duration:
         if (state.stage or 0) + 1 < len(spec.stages):
             return _advance(state, now, verdicts)
@@ -208,9 +225,7 @@ def _recover(spec: RolloutSpec, state: RolloutState, evidence: Evidence, now: da
     if not verdicts or not state.errors_in_row or state.phase not in {Phase.RUNNING, Phase.WATCHING}:
         return None
     saved = replace(state, revision=state.revision + 1, errors_in_row=0)
-    return Decision(
-        Act.REPAIR, saved, "measured again after an error", version=_version(state.candidate or state.champion), verdicts=verdicts
-    )
+    return Decision(Act.REPAIR, saved, "measured again after an error", version=_judged(state), verdicts=verdicts)
 
 
 def _because(verdicts: tuple[Verdict, ...]) -> str:
