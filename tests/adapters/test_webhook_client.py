@@ -6,12 +6,10 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -22,52 +20,12 @@ from adapters.webhook_client import Delivery, send_alert
 from adapters.webhook_signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, verify
 from contracts.errors import OutsideError, Refused
 from contracts.events import Alert, Severity
+from tests.http_recorder import Recorder, answering
 from tests.prefect_server import free_port
 
 ROOT = Path(__file__).parents[2]
 SECRET = "a-secret-that-nobody-guesses"
 ALERT = Alert("ads-v1-retrain-1", "ads", Severity.RETRAIN, "the loss rose by 40 %", datetime(2026, 2, 1, 12, tzinfo=UTC))
-
-
-class Recorder(ThreadingHTTPServer):
-    """Answers calls with what is queued and keeps them; the last answer is given for ever."""
-
-    def __init__(self, answers: list[tuple[int, Any]]) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.answers, self.calls = answers, []  # type: ignore[var-annotated]
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Recorder
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"] or 0))
-        self.server.calls.append((self.path, dict(self.headers), body))
-        status, content = self.server.answers.pop(0) if len(self.server.answers) > 1 else self.server.answers[0]
-        data = content if isinstance(content, bytes) else json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    do_GET = do_POST
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def answering(*answers: tuple[int, Any]) -> Iterator[Recorder]:
-    with Recorder(list(answers)) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join(5)
 
 
 def test_the_event_is_signed_and_says_what_is_wanted() -> None:
