@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -106,11 +108,33 @@ def test_errors_pause_only_after_the_set_number_in_a_row() -> None:
     assert (second.act, second.state.phase, second.state.paused_from) == (Act.PAUSE, Phase.PAUSED, Phase.RUNNING)
 
 
+def test_errors_that_are_not_in_a_row_pause_nothing() -> None:
+    state = running()
+    for _ in range(3):
+        state = reconcile(SPEC, state, seen(state, Outcome.ERROR), START).state
+        again = reconcile(SPEC, state, seen(state, Outcome.INCONCLUSIVE), START)
+        assert (again.act, again.state.errors_in_row, again.state.phase) == (Act.REPAIR, 0, Phase.RUNNING)
+        state = again.state
+    assert reconcile(SPEC, state, seen(state, Outcome.INCONCLUSIVE), START).act is Act.HOLD
+
+
+def test_a_clock_that_went_back_begins_the_times_anew_and_ends_nothing() -> None:
+    earlier = START - timedelta(days=300)
+    for state in (running(), watching()):
+        back = reconcile(SPEC, state, seen(state, Outcome.PASS), earlier)
+        assert (back.act, back.state.phase, back.state.phase_since) == (Act.REPAIR, state.phase, earlier)
+        assert reconcile(SPEC, back.state, seen(back.state), earlier + timedelta(days=14)).act in {Act.ABORT, Act.FINISH}
+    a_little = reconcile(SPEC, running(), seen(running(), Outcome.PASS), START - timedelta(seconds=30))
+    assert a_little.act is Act.PROMOTE
+
+
 def test_silence_past_the_longest_time_aborts_and_says_that_nothing_was_measured() -> None:
     late = START + timedelta(days=14)
     decision = reconcile(SPEC, running(), seen(running()), late)
     assert decision.act is Act.ABORT
     assert "nothing was measured" in decision.reason
+    held_up = seen(running(), Outcome.PASS, Outcome.INCONCLUSIVE)
+    assert reconcile(SPEC, running(), held_up, late).reason.endswith("14 days, 0:00:00: it is INCONCLUSIVE")
 
 
 def test_a_newer_candidate_supersedes_one_still_in_shadow() -> None:
@@ -130,6 +154,8 @@ def test_manual_promotion_waits_for_a_person_and_names_them() -> None:
     assert reconcile(MANUAL, state, seen(state, Outcome.PASS), START).act is Act.HOLD
     decision = reconcile(MANUAL, state, intent(IntentKind.PROMOTE), START)
     assert (decision.act, decision.actor, decision.intents) == (Act.PROMOTE, "ada", (9,))
+    known = replace(intent(IntentKind.PROMOTE), epoch=state.epoch, verdicts=(verdict(Outcome.PASS),))
+    assert reconcile(MANUAL, state, known, START).verdicts == (verdict(Outcome.PASS),)  # what they could see when they asked
 
 
 def test_after_promotion_the_roles_are_swapped_not_dropped() -> None:
@@ -164,22 +190,31 @@ def test_an_intent_that_cannot_be_followed_is_declined_and_consumed(kind: Intent
     assert (decision.act, decision.intents, decision.state.route) == (Act.DECLINE, (9,), Route(0, None, None))
 
 
-events = st.lists(
-    st.tuples(
-        st.sampled_from([*Outcome, None]),  # what is measured
-        st.sampled_from([*IntentKind, *[None] * 12]),  # what an operator asks
-        st.booleans(),  # a new version is submitted
-        st.sampled_from([True, True, True, False]),  # the actions were carried out
-        st.sampled_from([0, 0, 0, -1, 1]),  # from which epoch the evidence is
-        st.integers(0, 5),  # days that pass
-    ),
-    max_size=60,
+Event = tuple[Outcome | None, IntentKind | None, bool, bool, int, int]
+EVENT: tuple[list[Any], ...] = (
+    [*Outcome, None],  # what is measured
+    [*IntentKind, *[None] * 12],  # what an operator asks
+    [True, False],  # a new version is submitted
+    [True, True, True, False],  # the actions were carried out
+    [0, 0, 0, -1, 1],  # from which epoch the evidence is
+    [0, 1, 2, 3, 5, 20, -400],  # days that pass; a replay may begin again in the past
 )
 
 
-@settings(max_examples=1500, deadline=None)
-@given(events)
-def test_no_history_breaks_the_promises(history: list[tuple[Outcome | None, IntentKind | None, bool, bool, int, int]]) -> None:
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.tuples(*map(st.sampled_from, EVENT)), max_size=60))
+def test_no_history_breaks_the_promises(history: list[Event]) -> None:
+    _play(SPEC, history)
+
+
+@pytest.mark.parametrize("spec", [SPEC, TWO_STAGES, MANUAL], ids=["one stage", "two stages", "manual"])
+def test_nor_does_one_of_thousands_drawn_at_random(spec: RolloutSpec) -> None:
+    random = Random(20)
+    for _ in range(1200):
+        _play(spec, [tuple(map(random.choice, EVENT)) for _ in range(random.randrange(60))])  # type: ignore[misc]  # six choices are an Event
+
+
+def _play(spec: RolloutSpec, history: list[Event]) -> None:
     state, world, now, version = fresh_state("p"), fresh_state("p"), START, 0
     waiting: list[Submission] = []
     for number, (outcome, wish, submitted, carried_out, stale, days) in enumerate(history):
@@ -196,11 +231,12 @@ def test_no_history_breaks_the_promises(history: list[tuple[Outcome | None, Inte
             submissions=tuple(waiting),
             intents=(Intent(number, wish, "ada", "so", now),) if wish else (),
         )
-        decision = reconcile(SPEC, state, evidence, now)
+        decision = reconcile(spec, state, evidence, now)
         _promises(state, decision.state, decision.act, evidence, wish)
+        assert decision.act is not Act.PROMOTE or spec.promotion == "automatic" or wish is IntentKind.PROMOTE
         waiting = [one for one in waiting if one.id not in decision.submissions]
         state = decision.state
-    _comes_to_rest(state, now)
+    _comes_to_rest(spec, state, now)
 
 
 def _promises(before: RolloutState, after: RolloutState, act: Act, evidence: Evidence, wish: IntentKind | None) -> None:
@@ -219,11 +255,11 @@ def _promises(before: RolloutState, after: RolloutState, act: Act, evidence: Evi
         assert act in {Act.PROMOTE, Act.ROLLBACK}
 
 
-def _comes_to_rest(state: RolloutState, now: datetime) -> None:
+def _comes_to_rest(spec: RolloutSpec, state: RolloutState, now: datetime) -> None:
     """From wherever a history stopped, ticks whose actions are carried out lead back to idle."""
     if state.phase is Phase.PAUSED:
-        state = reconcile(SPEC, state, replace(seen(state), intents=intent(IntentKind.RESUME).intents), now).state
+        state = reconcile(spec, state, replace(seen(state), intents=intent(IntentKind.RESUME).intents), now).state
     for _ in range(8):
         now += timedelta(days=15)
-        state = reconcile(SPEC, state, seen(state), now).state
+        state = reconcile(spec, state, seen(state), now).state
     assert state.phase is Phase.IDLE

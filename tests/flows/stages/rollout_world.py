@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
+from adapters.file_lock import file_lock
 from adapters.ledger import Ledger
 from adapters.pipeline_files import Pipeline, load_pipeline
 from adapters.registry import Registry
@@ -42,13 +45,20 @@ SPEC: dict[str, Any] = {
 TRIGGER = Trigger(Cause.SCHEDULE, "due", "cron")
 
 
-def empty_mlflow(folder: Path) -> Path:
-    """Make an MLflow database with five registered versions of `sales`; seconds of migrations, so once for all tests."""
-    path = folder / "mlflow.db"
-    client = Registry(replace(read_settings(folder, folder), mlflow_uri=f"sqlite:///{path}"))._client
-    client.create_registered_model("sales")
-    for number in range(5):
-        client.create_model_version("sales", f"file:///models/{number + 1}")
+def five_versions(factory: pytest.TempPathFactory) -> Path:
+    """Return an MLflow database with five registered versions of `sales`; seconds of migrations, so made once for all tests of a run."""
+    own = factory.getbasetemp()
+    temporary = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own  # the folder that the processes of a run share
+    path = temporary / "five-versions" / "mlflow.db"
+    with file_lock(temporary / "five-versions.lock"):
+        if not path.exists():
+            path.parent.mkdir()
+            made = path.with_suffix(".part")
+            client = Registry(replace(read_settings(path.parent, path.parent), mlflow_uri=f"sqlite:///{made}"))._client
+            client.create_registered_model("sales")
+            for number in range(5):
+                client.create_model_version("sales", f"file:///models/{number + 1}")
+            made.rename(path)
     return path
 
 

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
 from adapters.ledger import Ledger
 from contracts.errors import Conflict, OutsideError
-from contracts.events import IntentKind
+from contracts.events import Intent, IntentKind
 from contracts.package import MANIFEST, Manifest, package_digest
-from contracts.rollout import Act, Aliases, Decision, DecisionRecord, ModelRef, Phase
+from contracts.rollout import Act, Aliases, Decision, DecisionRecord, GatewayView, ModelRef, Phase
 from contracts.traffic import AnsweredBatch, ShadowBatch
 from contracts.verdict import Outcome, Verdict
 from flows.stages.recall import confidence_path
-from flows.stages.tick import TickResult
-from tests.flows.stages.rollout_world import HOUR, LONG_AGO, START, TRIGGER, World, empty_mlflow
+from flows.stages.tick import TickResult, tick
+from tests.flows.stages.rollout_world import HOUR, LONG_AGO, START, TRIGGER, World, five_versions
 
 # MLflow's own store speaks an older SQLAlchemy
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
@@ -26,7 +29,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy i
 
 @pytest.fixture(scope="session")
 def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return empty_mlflow(tmp_path_factory.mktemp("mlflow"))
+    return five_versions(tmp_path_factory)
 
 
 @pytest.fixture
@@ -283,13 +286,55 @@ def test_a_lost_race_is_read_again_once_and_then_told(served: World) -> None:
         served.tick(ledger=ledger)
 
 
+class InMemory:
+    """A stand-in for the registry, of this test only: the race is about the ledger, and MLflow has no compare-and-swap to race on."""
+
+    def __init__(self) -> None:
+        self.now = Aliases()
+
+    def aliases(self, pipeline: str) -> Aliases:
+        return self.now
+
+    def move_aliases(self, pipeline: str, wanted: Aliases) -> None:
+        self.now = wanted
+
+
+def reconciler(world: World, registry: InMemory, seed: int) -> list[Intent]:
+    """Tick forty times among operators and retrains; return what was asked."""
+    random, ledger, asked = Random(seed), Ledger(world.settings.ledger_url), []
+    for number in range(40):
+        if random.random() < 0.15:
+            ledger.submit("sales", world.model(str(100 * seed + number)), (), TRIGGER)
+        if random.random() < 0.3:
+            asked.append(ledger.add_intent("sales", random.choice(list(IntentKind)), f"operator {seed}", "changed my mind"))
+        with contextlib.suppress(Conflict):  # lost twice in a row: the next tick looks again
+            tick(world.settings, world.pipeline, registry, ledger)  # type: ignore[arg-type]  # the stand-in above
+    ledger.close()
+    return asked
+
+
+def test_two_reconcilers_at_once_never_make_two_champions_and_answer_everything_once(served: World) -> None:
+    registry = InMemory()
+    with ThreadPoolExecutor(2) as both:
+        asked = [one for many in both.map(lambda seed: reconciler(served, registry, seed), (1, 2)) for one in many]
+    records = served.ledger.decisions("sales", limit=1000)[::-1]
+    assert [one.revision for one in records] == list(range(1, len(records) + 1))
+    assert [one.epoch for one in records] == sorted(one.epoch for one in records)
+    answers = [served.ledger.answer_to(one, "sales") for one in asked]
+    answered = [one.id for one in answers if one is not None]
+    assert len(answered) == len(set(answered)) == sum(one.actor.startswith("operator") for one in records) > 10
+    taken_up = [one.version for one in records if one.act in {Act.BOOTSTRAP, Act.START, Act.SUPERSEDE}]
+    assert len(taken_up) == len(set(taken_up))
+    crowned = [one.version for one in records if one.act in {Act.BOOTSTRAP, Act.PROMOTE, Act.ROLLBACK}]
+    assert served.state.champion is not None
+    assert served.state.champion.version == crowned[-1]
+
+
 def test_a_gateway_that_went_silent_is_not_waited_for_and_a_live_one_with_another_route_is(served: World) -> None:
     served.submit("2", error=5.0)
     served.settle(1)
     served.follow()
     assert served.tick().decision.reason.startswith("the route or the aliases are not yet as desired")
-    from contracts.rollout import GatewayView
-
     served.ledger.report_gateway("sales", GatewayView("g1", 1, "1", datetime.now(UTC) - timedelta(seconds=11)))
     assert served.tick().decision.act is Act.PROMOTE
 
