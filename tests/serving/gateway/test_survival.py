@@ -1,0 +1,97 @@
+"""Killed, cut off from the ledger, stopped: no answered request is missing, the last verified champion answers."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import sqlite3
+import time
+from datetime import UTC, datetime, timedelta
+
+from adapters.model_cache import cached_package
+from contracts.rollout import Route
+from contracts.traffic import AnsweredBatch
+from serving.gateway.route_file import write_routes
+from tests.serving.gateway.world import Gateway, Load, World
+
+NOWHERE = "postgresql+psycopg://nobody@127.0.0.1:9/none"  # nothing listens on the discard port
+
+
+def test_killed_under_load_no_answered_request_is_missing_and_without_ledger_and_registry_the_last_champion_answers(world: World) -> None:
+    first, second = world.make("p", "1"), world.make("p", "2", shift=10.0)
+    world.route("p", first)
+    one = world.start()
+    with Load(one.port, "p", connections=8) as load:
+        one.wait_until(lambda: one.version("p") == "1", "serve version 1")
+        world.route("p", second, first)
+        one.wait_until(lambda: one.version("p") == "2", "serve version 2")
+        one.wait_until(lambda: '"version": "2"' in (world.settings.model_cache / "routes.json").read_text(), "keep the route")
+        time.sleep(0.5)
+        one.process.send_signal(signal.SIGKILL)
+        one.process.wait(10)
+    answered = {answer.id for answer in load.answers if answer.status == 200}
+    logged = {request for batch in world.log("p").read(AnsweredBatch, "answers") for request in batch.request_ids}
+    assert len(answered) > 100
+    assert answered - logged == set()
+
+    shutil.rmtree(world.home / "registry")
+    alone = world.start(UNDERSTUDY_LEDGER_URL=NOWHERE)
+    assert alone.client.get("/v2/health/ready").json() == {"ready": True, "route_from": "cache", "ledger": "down", "missing": []}
+    answer = alone.infer("p", id="alone").json()
+    assert (answer["model_version"], answer["outputs"][0]["data"]) == ("2", [second.answer])
+    (batch,) = [batch for batch in world.log("p").read(AnsweredBatch, "answers") if "alone" in batch.request_ids]
+    assert (batch.version, batch.epoch) == ("2", 2)
+    assert alone.metric("understudy_ledger_up") == 0
+    (shown,) = alone.client.get("/status").json()["pipelines"]
+    assert (shown["pipeline"], shown["gateway"]["version"]) == ("p", "2")
+
+
+def test_without_a_ledger_a_tampered_cache_is_not_served(world: World) -> None:
+    made = world.make("p", "1")
+    folder = cached_package(world.settings, made.model)
+    write_routes(world.settings.model_cache / "routes.json", {"p": Route(1, made.model, None)})
+    shutil.rmtree(world.home / "registry")
+    (folder / "model.skops").write_bytes((folder / "model.skops").read_bytes() + b"\0")
+    alone = Gateway(world.home, {"UNDERSTUDY_LEDGER_URL": NOWHERE})
+    try:
+        alone.wait_until(lambda: alone.metric("understudy_model_load_failures_total") > 0, "refuse it")
+        assert alone.infer("p").status_code == 503
+    finally:
+        alone.stop()
+
+
+def test_a_ledger_that_goes_and_comes_back_changes_nothing_but_what_is_said(world: World) -> None:
+    first, second = world.make("p", "1"), world.make("p", "2", shift=10.0)
+    world.route("p", first, second)
+    one = world.start()
+    one.wait_until(lambda: one.version("p") == "1", "serve version 1")
+    one.wait_until(lambda: one.client.get("/status").json()["ledger"]["read_at"] is not None, "read the status")
+    ledger = sqlite3.connect(world.settings.ledger_url.removeprefix("sqlite:///"), isolation_level=None)
+    ledger.execute("ALTER TABLE rollouts RENAME TO away")
+    one.wait_until(lambda: one.metric("understudy_ledger_up") == 0, "notice")
+    assert one.version("p") == "1"
+    status = one.client.get("/status").json()
+    assert status["ledger"]["up"] is False
+    assert status["pipelines"][0]["decisions"][0]["reason"] == "epoch 1"  # from memory
+    ledger.execute("ALTER TABLE away RENAME TO rollouts")
+    ledger.close()
+    one.wait_until(lambda: one.metric("understudy_ledger_up") == 1, "find it again")
+    world.route("p", second, first)
+    one.wait_until(lambda: one.version("p") == "2", "follow again")
+
+
+def test_stopped_in_good_order_it_answers_what_waits_leaves_with_0_and_takes_itself_off_the_list(world: World) -> None:
+    world.route("p", world.make("p", "1"))
+    one = world.start()
+    one.wait_until(lambda: one.version("p") == "1", "serve it")
+    since = datetime.now(UTC) - timedelta(seconds=60)
+    one.wait_until(lambda: len(world.ledger.gateways("p", since)) == 1, "report")
+    with Load(one.port, "p", connections=4) as load:
+        time.sleep(0.3)
+        started = time.perf_counter()
+        assert one.stop() == 0
+        assert time.perf_counter() - started < 5
+    assert {answer.status for answer in load.answers} <= {200, 0}  # 0: the connection closed before a request was taken
+    logged = {request for batch in world.log("p").read(AnsweredBatch, "answers") for request in batch.request_ids}
+    assert {answer.id for answer in load.answers if answer.status == 200} <= logged
+    assert world.ledger.gateways("p", since) == ()
