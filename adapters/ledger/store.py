@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select, update
+from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError, OperationalError
 
@@ -22,6 +22,7 @@ from contracts.events import Intent, IntentKind, Trigger
 from contracts.rollout import Act, Decision, DecisionRecord, ModelRef, Phase, RolloutState, Route, Submission, fresh_state
 from contracts.verdict import Verdict
 
+_MIGRATIONS = Path(__file__).with_name("migrations")
 _ONE_MIGRATION = threading.Lock()  # Alembic keeps its context in a module: one thread of a process at a time
 _MIGRATION_LOCK = 7_483_920  # PostgreSQL advisory lock: one process migrates at a time
 
@@ -48,11 +49,13 @@ class Ledger(Observations):
 
     def migrate(self) -> None:
         """Run the migrations that are missing; safe when several processes start at once."""
+        if self._is_current():
+            return
         from alembic import command
         from alembic.config import Config
 
         config = Config()
-        config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+        config.set_main_option("script_location", str(_MIGRATIONS))
         config.set_main_option("path_separator", "os")
         with _ONE_MIGRATION, self._engine.execution_options(writes=True).connect() as connection:
             if self._engine.dialect.name == "postgresql":
@@ -60,6 +63,15 @@ class Ledger(Observations):
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             connection.commit()
+
+    def _is_current(self) -> bool:
+        """Whether the newest migration has run: asked first, since Alembic's import alone takes longer than a decision."""
+        newest = max(path.stem for path in (_MIGRATIONS / "versions").glob("r*.py"))
+        with self._read() as connection:
+            if not inspect(connection).has_table("alembic_version"):
+                return False
+            found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+        return newest.startswith(f"r{found}_")
 
     def state(self, pipeline: str) -> RolloutState:
         """Return where a rollout stands."""

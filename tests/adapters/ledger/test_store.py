@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -101,6 +102,29 @@ def test_opening_at_once_from_several_places_migrates_once(url: str) -> None:
     assert all(one.state("p") == fresh_state("p") for one in ledgers)
     for one in ledgers:
         one.close()
+
+
+def test_an_older_schema_is_brought_up_to_date_and_a_current_one_is_left_alone(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    Ledger(url).close()
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE evidence"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    engine.dispose()
+    again = Ledger(url)
+    again.report_evidence("p", Measured(1, NOW, (VERDICT,)))
+    again.close()
+    monkeypatch.setitem(sys.modules, "alembic", None)  # importing it now fails
+    current = Ledger(url)
+    assert current.evidence("p") == Measured(1, NOW, (VERDICT,))
+    current.close()
+
+
+def test_the_answer_to_an_intent_is_found_by_it(ledger: Ledger) -> None:
+    asked = ledger.add_intent("p", IntentKind.PAUSE, "ada", "so")
+    assert ledger.answer_to(asked, "p") is None
+    record = ledger.save(first(intents=(asked.id,)), NOW)
+    assert ledger.answer_to(asked, "p") == record
 
 
 def test_observations_are_kept_and_replaced(ledger: Ledger) -> None:
