@@ -1,4 +1,4 @@
-"""Shared fixtures: where the real data is, and a real Prefect server."""
+"""Shared fixtures: where the real data is, a real Prefect server, a real MLflow server."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.mlflow_server import mlflow_database, mlflow_server
 from tests.prefect_server import prefect_server
 
-__all__ = ["prefect_server", "real_data"]
+__all__ = ["mlflow_database", "mlflow_server", "prefect_server", "real_data"]
 
 
 @pytest.fixture(scope="session")

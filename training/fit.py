@@ -15,6 +15,7 @@ from contracts.package import ColumnType, Manifest
 from contracts.spec import Params, PipelineSpec
 from training.features import build_estimator
 from training.package import package_files
+from training.threads import threads_for
 
 _DTYPES: dict[ColumnType, str] = {"float": "float64", "int": "float64", "str": "object", "bool": "bool"}
 
@@ -89,7 +90,8 @@ def fit(frame: pd.DataFrame, spec: PipelineSpec, params: Params, feature_code: s
 
 def _fit(model: Any, inputs: pd.DataFrame, target: pd.Series[Any], spec: PipelineSpec) -> None:
     try:
-        model.fit(inputs, target)
+        with threads_for(len(inputs)):
+            model.fit(inputs, target)
     except ValueError as error:  # scikit-learn's word for a value or a parameter that it does not take
         said = next((line for line in str(error).splitlines() if line.strip()), repr(error)).rstrip(".")
         raise UsageError(

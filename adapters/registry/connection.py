@@ -32,12 +32,19 @@ def connect(uri: str) -> Any:
     """Return an MLflow client; nothing of MLflow's global state is changed."""
     for name, value in _LIMITS.items():
         os.environ.setdefault(name, value)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # MLflow's own imports, nothing a user could mend
+    with quiet_import():
         from mlflow import MlflowClient
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     with told(uri):
         return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+@contextmanager
+def quiet_import() -> Iterator[None]:
+    """Import MLflow's modules inside: what they warn of is their own, nothing a user could mend."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 @contextmanager
@@ -51,7 +58,9 @@ def told(uri: str) -> Iterator[None]:
     from requests.exceptions import RequestException
 
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # MLflow's own use of its libraries, nothing a user could mend
+            yield
     except (MlflowException, RequestException) as error:
         said = str(error).strip().splitlines()[0].rstrip(".")
         raise OutsideError(f"MLflow at {uri} failed: {said}.", "Look whether it is up (MLFLOW_TRACKING_URI); then try again.") from error

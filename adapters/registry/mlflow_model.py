@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from adapters.environment import pinned_requirements
+from adapters.registry.connection import quiet_import
 from contracts.package import MANIFEST, ColumnType, Manifest
 
 LOADER = Path(__file__).with_name("understudy_package.py")
@@ -33,23 +33,22 @@ def write_mlflow_model(folder: Path, package: Path, example: pd.DataFrame, *, mo
         run_id: MLflow's run it belongs to.
         digest: of the package.
     """
-    import mlflow.pyfunc
-    from mlflow.models import Model
+    with quiet_import():
+        import mlflow.pyfunc
+        from mlflow.models import Model
 
     manifest = Manifest.model_validate_json((package / MANIFEST).read_bytes())
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # MLflow's own use of pandas, nothing a user could mend
-        mlflow.pyfunc.save_model(
-            path=str(folder),
-            mlflow_model=Model(model_id=model_id, model_uuid=model_id, run_id=run_id),
-            loader_module=LOADER.stem,
-            code_paths=[str(LOADER)],
-            data_path=str(package),
-            signature=_signature(manifest),
-            input_example=_sent(example, manifest),
-            pip_requirements=pinned_requirements(),
-            metadata={"package_digest": digest},
-        )
+    mlflow.pyfunc.save_model(
+        path=str(folder),
+        mlflow_model=Model(model_id=model_id, model_uuid=model_id, run_id=run_id),
+        loader_module=LOADER.stem,
+        code_paths=[str(LOADER)],
+        data_path=str(package),
+        signature=_signature(manifest),
+        input_example=_sent(example, manifest),
+        pip_requirements=pinned_requirements(),
+        metadata={"package_digest": digest},
+    )
 
 
 def _signature(manifest: Manifest) -> Any:

@@ -18,6 +18,7 @@ from contracts.spec import PipelineSpec
 from flows.stages.fit import FitResult
 from flows.stages.work import Work, write_json
 from training.compare import Answers, Evaluation, by_row, compare, unmeasured, unseen
+from training.threads import threads_for
 
 _POINTS = 60  # of the error over held-out time
 
@@ -52,7 +53,8 @@ def evaluate_stage(settings: Settings, pipeline: Pipeline, fitted: FitResult, ch
 
 
 def _answers(package: LoadedPackage, rows: pd.DataFrame) -> Answers:
-    return Answers(package.predict(rows), package.manifest.classes)
+    with threads_for(len(rows)):
+        return Answers(package.predict(rows), package.manifest.classes)
 
 
 def _keep(work: Work, spec: PipelineSpec, rows: pd.DataFrame, candidate: Answers, champion: Answers | None) -> None:
