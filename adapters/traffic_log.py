@@ -95,8 +95,9 @@ class _Writer:
 
     def write(self, data: bytes) -> None:
         if self._size + len(data) > _SEGMENT_BYTES and self._size:
-            os.close(self._file)
-            self._open()
+            full = self._file
+            self._open()  # where the disk has no room for another segment, this one stays open and is tried again
+            os.close(full)
         written = os.write(self._file, data)
         if written != len(data):  # a full disk tears the frame: take the part back, so that later frames stay readable
             os.ftruncate(self._file, self._size)

@@ -14,6 +14,7 @@ from serving.gateway.limits import Limits
 
 _GRACE_SECONDS = 3
 _BACKLOG = 2048
+_KEEP_ALIVE_SECONDS = 75  # longer than clients keep an idle connection: who closes first must be the one who would ask next
 _SWITCH_SECONDS = 0.001
 _DEFAULTS = Limits()
 
@@ -41,7 +42,8 @@ def main(host: str, port: int, max_body_bytes: int, max_rows: int, max_waiting_r
     """Answer users with the champion of each pipeline."""
     # Before scikit-learn loads: on small batches a team of threads for each tree costs far more than it saves, and waits for its slowest.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # the server stops in good order, then hands the signal back
+    for one in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(one, lambda *_: sys.exit(0))  # the server stops in good order, then hands the signal back
     sys.setswitchinterval(_SWITCH_SECONDS)  # the event loop gets its turn soon while a model is being loaded or answers
     try:
         listening = _listen(host, port)
@@ -80,6 +82,7 @@ def _serve(listening: socket.socket, limits: Limits, access_log: bool) -> None:
         ws="none",
         lifespan="on",
         backlog=_BACKLOG,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
     uvicorn.Server(config).run(sockets=[listening])

@@ -52,15 +52,7 @@ class Answerer:
         try:
             predicted = _predict(serving, asks)
         except Exception as error:  # noqa: BLE001  # a model's code may raise anything; one bad request must not cost its neighbours
-            if len(asks) > 1:
-                for ask in asks:
-                    self._answer(serving, [ask])
-            else:
-                self._log.exception(
-                    "A version could not answer", pipeline=self._pipeline, version=serving.version, request=asks[0].request_id
-                )
-                failed = AnswerFailed(f"Version {serving.version} could not answer request {asks[0].request_id}.", "Its log has the cause.")
-                self._fail(serving, asks, f"{type(error).__name__}: {error}", failed)
+            self._narrow(serving, asks, error)
             return
         took = time.perf_counter() - started
         self._recorder.answered(_logged(serving, asks, predicted, took))
@@ -71,6 +63,18 @@ class Answerer:
         for ask in asks:
             ask.outcome = Answer(serving, ask.request_id, predicted[at : at + ask.rows])
             at += ask.rows
+
+    def _narrow(self, serving: Serving, asks: list[Ask], error: Exception) -> None:
+        """Halve until the request at fault stands alone, so that it costs its neighbours only a few calls."""
+        if len(asks) > 1:
+            half = len(asks) // 2
+            self._answer(serving, asks[:half])
+            self._answer(serving, asks[half:])
+            return
+        request = asks[0].request_id
+        self._log.error("A version could not answer", pipeline=self._pipeline, version=serving.version, request=request, exc_info=error)
+        failed = AnswerFailed(f"Version {serving.version} could not answer request {request}.", "Its log has the cause.")
+        self._fail(serving, asks, f"{type(error).__name__}: {error}", failed)
 
     def _fail(self, serving: Serving, asks: list[Ask], why: str, outcome: AnswerFailed | NotReady) -> None:
         ids = [ask.request_id for ask in asks]

@@ -73,17 +73,24 @@ class Follower:
     def _follow(self) -> None:
         patience = time.monotonic() + _PATIENCE_SECONDS
         while not self._stop.is_set():
-            routes = self._read()
-            if routes is not None:
-                self.route_from = "ledger"
-                self._desired |= routes
-            elif self.route_from is None and time.monotonic() > patience:
-                self.route_from = "cache"
-                self._desired = self._cached()
-            self._plane.expected = frozenset(self._desired)
-            self._reconcile()
+            try:
+                self._want(patience)
+                self._reconcile()
+            except Exception:  # noqa: BLE001  # whatever it was, the route must be followed further
+                self._log.exception("The route could not be followed")
             self._wake.wait(_POLL_SECONDS)
             self._wake.clear()
+
+    def _want(self, patience: float) -> None:
+        """Learn what is desired: from the ledger, or, where that has not answered in time since the start, from the cached route."""
+        routes = self._read()
+        if routes is not None:
+            self.route_from = "ledger"
+            self._desired |= routes
+        elif self.route_from is None and time.monotonic() > patience:
+            self.route_from = "cache"
+            self._desired = self._cached()
+        self._plane.expected = frozenset(self._desired)
 
     def _read(self) -> dict[str, Route] | None:
         if self.ledger is None:

@@ -1,0 +1,182 @@
+"""The waiting line: who waits is answered together, who finds nobody waiting is answered at once, who waits in vain is told."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from adapters.process_log import configure_log
+from adapters.traffic_log import TrafficLog
+from contracts.rollout import Route
+from contracts.traffic import AnsweredBatch, FailedBatch
+from serving.gateway.answerer import Answerer
+from serving.gateway.asks import Ask, Serving, make_ask
+from serving.gateway.errors import AnswerFailed, NotReady, Overloaded
+from serving.gateway.limits import Limits
+from serving.gateway.line import Line
+from serving.gateway.metrics import Meters
+from serving.gateway.recorder import Recorder
+from serving.version import LoadedVersion, load_version
+from tests.serving.gateway.world import NOW, World
+
+
+@pytest.fixture(scope="module")
+def version(tmp_path_factory: pytest.TempPathFactory) -> LoadedVersion:
+    world = World(tmp_path_factory.mktemp("line"))
+    loaded = load_version(world.settings, world.make("p", "1").model)
+    world.close()
+    return loaded
+
+
+def serving(version: LoadedVersion, **change: Any) -> Serving:
+    changed = LoadedVersion(**{name: getattr(version, name) for name in ("model", "manifest", "predict", "required", "direct")} | change)
+    return Serving("p", Route(1, changed.model, None), changed, NOW)
+
+
+def ask(seen: Serving, number: int = 0, rows: int = 1, value: float = 0.5) -> Ask:
+    return make_ask(seen, {"a": [value] * rows, "b": [3] * rows, "kind": ["x"] * rows}, f"r{number}")
+
+
+def answerer(who: Serving, folder: Path, limits: Limits = Limits()) -> Answerer:  # noqa: B008  # a frozen record
+    log, meters = configure_log("test"), Meters()
+    return Answerer("p", lambda: who, Recorder(folder, "p", lambda _: None, log), meters, limits, log)
+
+
+def answered(folder: Path) -> list[str]:
+    return [request for batch in TrafficLog(folder).read(AnsweredBatch, "answers") for request in batch.request_ids]
+
+
+def test_who_waits_is_answered_by_one_call_and_who_does_not_wait_is_answered_at_once(version: LoadedVersion, tmp_path: Path) -> None:
+    go, calls = threading.Event(), []
+
+    def predict(columns: dict[str, list[Any]]) -> np.ndarray:
+        calls.append(len(columns["a"]))
+        assert go.wait(10)
+        return version.predict(columns)
+
+    async def all_of_them() -> None:
+        who = serving(version, predict=predict)
+        line = Line("p", answerer(who, tmp_path), Limits())
+        first = asyncio.ensure_future(line.ask(ask(who)))
+        while not calls:  # the first one found nobody waiting: it is being answered before the others come
+            await asyncio.sleep(0.001)
+        others = [asyncio.ensure_future(line.ask(ask(who, number, rows=2))) for number in range(1, 8)]
+        await asyncio.sleep(0)
+        assert line.waiting_rows == 15
+        go.set()
+        answers = await asyncio.gather(first, *others)
+        assert [one.request_id for one in answers] == [f"r{number}" for number in range(8)]
+        assert [len(one.predictions) for one in answers] == [1, *[2] * 7]
+        assert line.waiting_rows == 0
+        line.stop()
+
+    asyncio.run(all_of_them())
+    assert calls == [1, 14]
+    assert [len(one.rows) for one in TrafficLog(tmp_path).read(AnsweredBatch, "answers")] == [1, 14]
+
+
+def test_a_micro_batch_is_bounded_by_rows_and_the_line_by_what_may_wait(version: LoadedVersion, tmp_path: Path) -> None:
+    go, calls = threading.Event(), []
+
+    def predict(columns: dict[str, list[Any]]) -> np.ndarray:
+        calls.append(len(columns["a"]))
+        assert go.wait(10)
+        return version.predict(columns)
+
+    async def all_of_them() -> None:
+        who, limits = serving(version, predict=predict), Limits(batch_rows=4, waiting_rows=12)
+        line = Line("p", answerer(who, tmp_path, limits), limits)
+        waiting = [asyncio.ensure_future(line.ask(ask(who, number, rows=3))) for number in range(4)]
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded, match="12 rows wait for 'p'"):
+            await line.ask(ask(who))
+        go.set()
+        await asyncio.gather(*waiting)
+        line.stop()
+        with pytest.raises(NotReady, match="stopping"):
+            await line.ask(ask(who))
+
+    asyncio.run(all_of_them())
+    assert sum(calls) == 12
+    assert max(calls) <= 6  # never a further request once four rows are together
+
+
+def test_a_caller_who_went_away_holds_nobody_up_and_is_logged(version: LoadedVersion, tmp_path: Path) -> None:
+    async def all_of_them() -> None:
+        who = serving(version)
+        line = Line("p", answerer(who, tmp_path), Limits())
+        gone = asyncio.ensure_future(line.ask(ask(who, 1)))
+        await asyncio.sleep(0)
+        gone.cancel()
+        assert (await line.ask(ask(who, 2))).request_id == "r2"
+        assert line.waiting_rows == 0
+        line.stop()
+
+    asyncio.run(all_of_them())
+    assert answered(tmp_path) == ["r1", "r2"]
+
+
+def test_of_many_requests_the_one_at_fault_fails_alone_after_a_few_calls(version: LoadedVersion, tmp_path: Path) -> None:
+    calls = []
+
+    def predict(columns: dict[str, list[Any]]) -> np.ndarray:
+        calls.append(len(columns["a"]))
+        if 666.0 in columns["a"]:
+            raise RuntimeError("no")
+        return version.predict(columns)
+
+    who = serving(version, predict=predict)
+    asks = [ask(who, number, value=666.0 if number == 37 else 0.5) for number in range(64)]
+    answerer(who, tmp_path)(asks)
+    assert [number for number, one in enumerate(asks) if isinstance(one.outcome, AnswerFailed)] == [37]
+    assert len(calls) < 16
+    assert sorted(answered(tmp_path)) == sorted(f"r{number}" for number in range(64) if number != 37)
+    assert [one.request_ids for one in TrafficLog(tmp_path).read(FailedBatch, "failures")] == [["r37"]]
+
+
+@pytest.mark.parametrize("given", [[1.0, 2.0], [float("nan")], [float("inf")]])
+def test_answers_that_are_no_answers_are_failures_not_answers(version: LoadedVersion, tmp_path: Path, given: list[float]) -> None:
+    who = serving(version, predict=lambda _: np.array(given))
+    one = ask(who)
+    answerer(who, tmp_path)([one])
+    assert isinstance(one.outcome, AnswerFailed)
+    assert TrafficLog(tmp_path).read(AnsweredBatch, "answers") == []
+
+
+def test_who_waited_too_long_is_told_and_counted_as_failed(version: LoadedVersion, tmp_path: Path) -> None:
+    who = serving(version)
+    late, fresh = ask(who, 1), ask(who, 2)
+    late.arrived = time.perf_counter() - 11
+    answerer(who, tmp_path)([late, fresh])
+    assert isinstance(late.outcome, NotReady)
+    assert not isinstance(fresh.outcome, Exception)
+    assert [one.request_ids for one in TrafficLog(tmp_path).read(FailedBatch, "failures")] == [["r1"]]
+
+
+def test_a_segment_that_cannot_be_followed_by_another_is_tried_again(
+    version: LoadedVersion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost: list[int] = []
+    who = serving(version)
+    recorder = Recorder(tmp_path, "p", lost.append, configure_log("test"))
+    one = Answerer("p", lambda: who, recorder, Meters(), Limits(), configure_log("test"))
+    one([ask(who, 1)])
+    monkeypatch.setattr("adapters.traffic_log._SEGMENT_BYTES", 1)  # every batch wants a segment of its own
+    with monkeypatch.context() as full:
+        full.setattr("adapters.traffic_log.os.open", _no_space)
+        late = [ask(who, 2), ask(who, 3)]
+        one(late)
+        assert all(not isinstance(each.outcome, Exception) for each in late)
+    one([ask(who, 4)])
+    assert lost == [2]
+    assert answered(tmp_path) == ["r1", "r4"]
+
+
+def _no_space(*_: object) -> int:
+    raise OSError(28, "No space left on device")
