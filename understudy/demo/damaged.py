@@ -1,79 +1,68 @@
-"""A candidate damaged on purpose: fitted on labels that were shuffled; the gates must refuse it, and so must the shadow."""
+"""A candidate damaged on purpose: its feature code joins rows to the labels of others; gates and shadow must refuse it."""
 
 from __future__ import annotations
 
-import uuid
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
-import numpy as np
-import pandas as pd
+import yaml
 
 from adapters.data_repo import DataRepo
-from adapters.package_store import write_package
-from adapters.parquet_files import write_parquet
+from adapters.pipeline_files import Pipeline, load_pipeline
 from contracts.errors import OutsideError
 from contracts.events import Cause, Trigger
-from contracts.package import package_digest
 from contracts.rollout import Act, ModelRef
-from contracts.snapshot import Snapshot
-from contracts.verdict import Outcome, Verdict
-from flows.stages.evaluate import evaluate_stage
-from flows.stages.fit import FitResult, read_rows
-from flows.stages.gate import gate_stage
-from flows.stages.register import register_stage
-from flows.stages.work import Work, work_folder
-from training.fit import fit
+from contracts.verdict import Outcome
+from flows.stages.retrain import retrain_local
 from understudy.demo import acts
 from understudy.demo.theatre import Theatre
 
-TRIGGER = Trigger(Cause.OPERATOR, "damaged on purpose: its labels were shuffled", "demonstration")
+TRIGGER = Trigger(Cause.OPERATOR, "damaged on purpose: its feature code joins rows to the labels of others", "demonstration")
+CODE = '''"""Damaged on purpose: rows come back in reverse, so that each is fitted on the label of another."""
+
+
+def misaligned(frame):
+    return frame.iloc[::-1].set_axis(frame.index)
+'''
 
 
 def push_damaged(stage: Theatre) -> None:
-    """Fit on shuffled labels, let the gates refuse, push it past them all the same, and let the shadow refuse."""
+    """Fit with damaged feature code, let the gates refuse, push it past them all the same, and let the shadow refuse."""
     stage.story.chapter("A damaged candidate")
-    model, verdicts = _fit_damaged(stage)
-    refused = [one.reason for one in verdicts if one.outcome is not Outcome.PASS]
-    stage.story.gates[f"version {model.version} (damaged)"] = verdicts
-    said = "; ".join(refused) or "they did not see it"
-    stage.story.tell(f"version {model.version}, fitted on shuffled labels: refused by {len(refused)} offline gates", said, stage.now)
-    stage.ledger.submit(stage.name, model, verdicts, replace(TRIGGER, reason=f"{TRIGGER.reason}; pushed past its gates"))
-    stage.story.tell(f"version {model.version} is pushed past its gates all the same", "to see what the shadow says", stage.now)
+    newest = DataRepo(stage.settings).newest(stage.name)
+    if newest is None:
+        raise OutsideError(f"'{stage.name}' has no snapshot.", "Run the demonstration again.")
+    done = retrain_local(stage.settings, damaged_copy(stage), TRIGGER, snapshot=newest.id, force=True)
+    refused = [one.reason for one in done.verdicts if one.outcome is not Outcome.PASS]
+    stage.story.gates[f"version {done.model.version} (damaged)"] = done.verdicts
+    title = (
+        f"version {done.model.version}, fitted with damaged feature code: {len(refused)} of {len(done.verdicts)} offline gates refuse it"
+    )
+    stage.story.tell(title, "; ".join(refused), stage.now)
+    if not refused:
+        raise OutsideError(f"No offline gate saw that version {done.model.version} is damaged.", "Look at its gates in the report.")
+    trigger = replace(TRIGGER, reason=f"{TRIGGER.reason}; pushed past its gates")
+    stage.ledger.submit(stage.name, done.model, done.verdicts, trigger)
+    stage.story.tell(f"version {done.model.version} is pushed past its gates all the same", "to see what the shadow says", stage.now)
     acts.rollout(stage)
-    _insist_on_refusal(stage, model)
+    _insist_on_refusal(stage, done.model)
+
+
+def damaged_copy(stage: Theatre) -> Pipeline:
+    """Write the pipeline once more with feature code that is wrong, and read it."""
+    home = stage.settings.home / "damaged"
+    folder = home / stage.name
+    shutil.rmtree(home, ignore_errors=True)
+    shutil.copytree(stage.pipeline.folder, folder)
+    spec: dict[str, dict[str, str]] = yaml.safe_load((folder / "pipeline.yaml").read_text(encoding="utf-8"))
+    spec["train"]["features"] = "features:misaligned"
+    (folder / "pipeline.yaml").write_text(yaml.safe_dump(spec, sort_keys=False), encoding="utf-8")
+    Path(folder / "features.py").write_text(CODE, encoding="utf-8")
+    return load_pipeline(replace(stage.settings, pipelines=home), stage.name)
 
 
 def _insist_on_refusal(stage: Theatre, model: ModelRef) -> None:
     decided = [one.act for one in stage.ledger.decisions(stage.name, limit=10) if one.version == model.version]
     if Act.PROMOTE in decided or Act.ABORT not in decided:
         raise OutsideError(f"The damaged version {model.version} was not refused.", f"See: understudy history {stage.name}")
-
-
-def _fit_damaged(stage: Theatre) -> tuple[ModelRef, tuple[Verdict, ...]]:
-    settings, pipeline, name = stage.settings, stage.pipeline, stage.name
-    repo = DataRepo(settings)
-    snapshot = repo.newest(name)
-    if snapshot is None:
-        raise OutsideError(f"'{name}' has no snapshot.", "Run the demonstration again.")
-    with work_folder(settings, name, uuid.uuid4().hex[:12]) as folder:
-        fitted = _fit_stage(stage, repo, snapshot, Work(folder))
-        evaluation = evaluate_stage(settings, pipeline, fitted, stage.state.champion, folder)
-        verdicts = gate_stage(pipeline, evaluation, folder)
-        damaged = replace(pipeline, spec_digest=f"damaged-{pipeline.spec_digest[:48]}")  # another lineage than an honest fit's
-        return register_stage(settings, damaged, fitted, evaluation, verdicts, TRIGGER, folder).model, verdicts
-
-
-def _fit_stage(stage: Theatre, repo: DataRepo, snapshot: Snapshot, work: Work) -> FitResult:
-    """Do what the fit stage does, on rows whose labels were shuffled; the rows held out keep theirs."""
-    spec = stage.pipeline.spec
-    rows = read_rows(repo, snapshot, spec)
-    honest = fit(rows, spec, stage.pipeline.params, stage.pipeline.feature_code)
-    done = fit(_shuffled(rows, spec.columns.target), spec, stage.pipeline.params, stage.pipeline.feature_code)
-    write_package(work.package, done.files)
-    write_parquet(honest.held_out, work.held_out)
-    return FitResult(snapshot.id, done.cutoff, done.fitted_rows, len(honest.held_out), package_digest(done.files))
-
-
-def _shuffled(rows: pd.DataFrame, target: str) -> pd.DataFrame:
-    order = np.random.default_rng(0).permutation(len(rows))
-    return rows.assign(**{target: rows[target].to_numpy()[order]})

@@ -6,13 +6,15 @@ import json
 import shutil
 from pathlib import Path
 
+import httpx
+
 from adapters.settings import Settings
-from contracts.errors import UsageError
+from contracts.errors import OutsideError, UsageError
 
 MARKER = "demo.json"
 _STATE = (
     "ledger.db", "ledger.db-wal", "ledger.db-shm", "traffic", "data-repo", "data-repo.lock", "dvc-remote", "quarantine", "work", "shadow",
-    "monitor", "model-cache", "data-docs", "logs", "report.html", "report.json",
+    "monitor", "model-cache", "data-docs", "checks", "locks", "damaged", "logs", "report.html", "report.json",
 )  # fmt: skip
 _KEPT = {"prefect", "mlflow.db", "mlartifacts", "webhook.secret", "run", MARKER}  # migrated databases: they save half a minute
 
@@ -33,6 +35,21 @@ def begin_afresh(settings: Settings) -> None:
     (home / MARKER).write_text(json.dumps({"made_by": "understudy demo"}) + "\n")
     for name in _STATE:
         _remove(home / name)
+
+
+def forget_versions(mlflow_url: str, pipeline: str) -> None:
+    """Delete the pipeline's versions in MLflow, so that this demonstration begins with version 1.
+
+    Raises:
+        OutsideError: the MLflow server refused.
+    """
+    where = f"{mlflow_url}/api/2.0/mlflow/registered-models/delete"
+    try:
+        answer = httpx.request("DELETE", where, json={"name": pipeline}, timeout=30, trust_env=False)
+    except httpx.HTTPError as error:
+        raise OutsideError(f"MLflow at {mlflow_url} did not answer: {error}.", "Look into its log.") from error
+    if answer.status_code not in {httpx.codes.OK, httpx.codes.NOT_FOUND}:
+        raise OutsideError(f"MLflow at {mlflow_url} did not delete '{pipeline}': {answer.text[:200]}", "Look into its log.")
 
 
 def _remove(path: Path) -> None:

@@ -20,7 +20,7 @@ from understudy.commands.up import addresses, start_detached, stop
 from understudy.demo import acts
 from understudy.demo.damaged import push_damaged
 from understudy.demo.hand import roll_back
-from understudy.demo.home import begin_afresh
+from understudy.demo.home import begin_afresh, forget_versions
 from understudy.demo.report import write_report
 from understudy.demo.script import AD_CLICKS, BIKE_DEMAND, Script
 from understudy.demo.story import Story
@@ -84,6 +84,7 @@ def _perform(settings: Settings, pipeline: Pipeline, script: Script, story: Stor
         if name in {"prefect", "mlflow", "gateway"}:
             story.links[{"prefect": "Prefect", "mlflow": "MLflow", "gateway": "Gateway"}[name]] = url
             story.tell(f"{name} is up", url)
+    forget_versions(story.links["MLflow"], script.pipeline)
     ledger = Ledger(settings.ledger_url)
     try:
         with runs.open_prefect(settings) as prefect:

@@ -69,7 +69,8 @@ def confidence_path(path: ConfidencePath) -> str:
 
 def drift_by_feature(findings: list[dict[str, Any]]) -> str:
     """Draw the effect size that the monitor saw, per column, against the size worth a word."""
-    rows = sorted((one for one in findings if one["observed"] is not None), key=lambda one: float(one["observed"]))
+    drifts = [one for one in findings if one["observed"] is not None and str(one["monitor"]).endswith("drift")]
+    rows = sorted(drifts, key=lambda one: float(one["observed"]))
     figure, axes = _axes(height=max(1.4, 0.32 * len(rows) + 0.8))
     colours = [BAD if one["severity"] == "retrain" else ONCE if one["severity"] == "warn" else SERVED for one in rows]
     axes.barh([f"{one['monitor']}: {one['subject']}" for one in rows], [float(one["observed"]) for one in rows], color=colours)
