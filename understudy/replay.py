@@ -119,23 +119,19 @@ async def _ask(client: httpx.AsyncClient, limit: asyncio.Semaphore, spec: Pipeli
 
 def infer_request(spec: PipelineSpec, rows: pd.DataFrame, request_id: str) -> dict[str, Any]:
     """Return rows as one Open Inference Protocol request, one tensor a column, with an event time per row."""
-    features = spec.columns.features
-    numeric = [_tensor(name, "FP64", [None if pd.isna(one) else float(one) for one in rows[name]]) for name in features.numeric]
-    words = [_category(name, rows[name]) for name in features.categorical]
     times = [one.isoformat() for one in rows[EVENT_TIME]]
-    return {"id": request_id, "parameters": {"event_time": times}, "inputs": [*numeric, *words]}
+    inputs = [_tensor(name, rows[name]) for name in spec.columns.features.all]
+    return {"id": request_id, "parameters": {"event_time": times}, "inputs": inputs}
 
 
-def _category(name: str, column: pd.Series) -> dict[str, Any]:
-    """A category as its column holds it: codes stay numbers, for the model was fitted on them as such."""
-    if pd.api.types.is_bool_dtype(column.dtype):
-        return _tensor(name, "BOOL", [bool(one) for one in column])
-    if pd.api.types.is_numeric_dtype(column.dtype):
-        return _tensor(name, "FP64", [None if pd.isna(one) else float(one) for one in column])
-    return _tensor(name, "BYTES", [None if pd.isna(one) else str(one) for one in column])
-
-
-def _tensor(name: str, datatype: str, data: list[Any]) -> dict[str, Any]:
+def _tensor(name: str, values: pd.Series[Any]) -> dict[str, Any]:
+    """Return a column as the tensor of its own kind: a category that is a number is sent as a number, as the model was fitted on it."""
+    if pd.api.types.is_bool_dtype(values):
+        datatype, data = "BOOL", values.tolist()
+    elif pd.api.types.is_numeric_dtype(values):
+        datatype, data = "FP64", [None if pd.isna(one) else float(one) for one in values]
+    else:
+        datatype, data = "BYTES", [None if pd.isna(one) else str(one) for one in values]
     return {"name": name, "shape": [len(data)], "datatype": datatype, "data": data}
 
 

@@ -12,7 +12,7 @@ import tritonclient.http as triton
 
 from adapters.pipeline_files import Pipeline
 from adapters.traffic_log import epoch_us
-from contracts.spec import Params
+from contracts.spec import Params, PipelineSpec
 from contracts.traffic import AnsweredBatch, FeedbackBatch
 from tests.serving.gateway.world import ROW, Gateway, World, rows, spec
 from understudy.replay import replay_frame
@@ -121,7 +121,9 @@ def test_feedback_is_accepted_and_logged_also_for_ids_never_seen(gateway: Gatewa
 
 def test_replay_sends_every_row_and_label_of_a_frame(gateway: Gateway, shared: World) -> None:
     settings = replace(shared.settings, gateway_url=gateway.url)
-    pipeline = Pipeline(spec("demand", "regression", "x.y", None), Params(), shared.home, None, "", None)
+    coded = {"time": "at", "target": "y", "features": {"numeric": ["a"], "categorical": ["b", "kind"]}}  # a category that is a number
+    known = PipelineSpec.model_validate(spec("demand", "regression", "x.y", None).model_dump(by_alias=True) | {"columns": coded})
+    pipeline = Pipeline(known, Params(), shared.home, None, "", None)
     frame = rows(0.0).head(50)
     result = replay_frame(settings, pipeline, frame, rows_per_request=20)
     assert (result.requests, result.failed, result.feedback) == (3, 0, 50)
