@@ -12,18 +12,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from contracts.package import Task
 from contracts.rollout import Phase, RolloutState
 from contracts.spec import Guardrails, LossName, RolloutSpec
 from contracts.verdict import Outcome, Verdict
 from rollout import guardrails
-from rollout.blocks import Blocks, Classes, Differences, all_classes, block_means, differences, numbers
+from rollout.blocks import Blocks, Classes, Differences, Floats, all_classes, block_means, differences, numbers
 from rollout.contest import Contest
 from rollout.pairs import Heard, pair
 from stats.confidence_sequence import Path, asymptotic_path
@@ -181,26 +179,31 @@ def _guardrails(contest: Contest, heard: Heard, rules: Rules, rows: pd.DataFrame
 
 
 def _failed(contest: Contest, heard: Heard) -> tuple[int, int]:
-    """How many micro-batches of the judged version failed, of how many."""
+    """How often the judged version failed, and how often it tried.
+
+    In shadow each row counts: the shadow process finds out which rows a model cannot answer. Live, what fails together (requests of one
+    micro-batch that waited too long) counts once.
+    """
     if not contest.watching:
-        shadow = heard.judged[heard.judged["epoch"] == contest.epoch].drop_duplicates("batch")
+        shadow = heard.judged[heard.judged["epoch"] == contest.epoch]
         return int(shadow["error"].notna().sum()), len(shadow)
     failed = _by(contest, heard.failures)["batch"].nunique()
-    return failed, failed + _by(contest, heard.answers)["batch"].nunique()
+    return failed, failed + _by(contest, heard.answers)["request_id"].nunique()
 
 
 def _by(contest: Contest, frame: pd.DataFrame) -> pd.DataFrame:
     return frame[(frame["epoch"] == contest.epoch) & (frame["version"] == contest.judged.version)]
 
 
-def _latencies(contest: Contest, heard: Heard) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Like with like where the log allows it: the gateway's timings of both while watching, else the candidate's against the champion's."""
-    champions = heard.answers[heard.answers["version"] == contest.against.version]
+def _latencies(contest: Contest, heard: Heard) -> tuple[Floats, Floats]:
+    """Like with like: while watching the gateway's timings of both, else both in shadow, where the champion was there often enough."""
+    live = heard.answers[heard.answers["version"] == contest.against.version]
     if contest.watching:
-        return _per_batch(_by(contest, heard.answers)), _per_batch(champions)
-    shadow = heard.judged[(heard.judged["epoch"] == contest.epoch) & heard.judged["error"].isna()]
-    return _per_batch(shadow), _per_batch(champions if len(champions) else heard.against)
+        return _per_batch(_by(contest, heard.answers)), _per_batch(live)
+    judged = heard.judged[(heard.judged["epoch"] == contest.epoch) & heard.judged["error"].isna()]
+    against = _per_batch(heard.against[heard.against["error"].isna()])
+    return _per_batch(judged), against if len(against) >= guardrails.LEAST_BATCHES else _per_batch(live)
 
 
-def _per_batch(frame: pd.DataFrame) -> NDArray[Any]:
+def _per_batch(frame: pd.DataFrame) -> Floats:
     return frame.drop_duplicates("batch")["latency_ms"].to_numpy(dtype=np.float64)

@@ -15,19 +15,19 @@ from stats.share_interval import share_interval
 
 Floats = NDArray[np.float64]
 _SLOWEST = 0.01  # p99: the share of answers that is slower
-_LEAST_BATCHES = 100  # with fewer there is no 99th percentile
+LEAST_BATCHES = 100  # with fewer there is no 99th percentile
 _LEAST_ROWS = 200  # with fewer the index is mostly noise: about 9 * (2 / rows) without any difference
 
 
-def error_rate(version: str, failed: int, batches: int, limit: float, alpha: float) -> Verdict:
-    """Judge the share of micro-batches that a version could not answer; a batch is answered or fails as a whole, so it is the sample."""
+def error_rate(version: str, failed: int, tried: int, limit: float, alpha: float) -> Verdict:
+    """Judge how often a version could not answer, of how often it tried."""
     name = "error_rate"
-    if batches == 0:
+    if tried == 0:
         return Verdict(name, Outcome.INCONCLUSIVE, None, limit, 0, f"version {version} has not answered anything yet")
-    seen = share_interval(failed, batches, alpha)
-    said = f"version {version} failed {failed} of {batches} micro-batches ({seen.mean:.2%}); at most {limit:.2%} may fail"
+    seen = share_interval(failed, tried, alpha)
+    said = f"version {version} failed {failed} of {tried} times ({seen.mean:.2%}); at most {limit:.2%} is allowed"
     outcome = Outcome.FAIL if seen.lower > limit else Outcome.PASS if seen.mean <= limit else Outcome.INCONCLUSIVE
-    return Verdict(name, outcome, seen.mean, limit, batches, said, seen.lower, seen.upper)
+    return Verdict(name, outcome, seen.mean, limit, tried, said, seen.lower, seen.upper)
 
 
 def latency_p99_ratio(version: str, judged: Floats, against: Floats, limit: float, alpha: float) -> Verdict:
@@ -36,11 +36,11 @@ def latency_p99_ratio(version: str, judged: Floats, against: Floats, limit: floa
     It fails where clearly more than 1 % of the answers are slower than the other's 99th percentile times the limit.
 
     Args:
-        judged, against: latencies of micro-batches in one unit.
+        judged, against: latencies of micro-batches in one unit, taken the same way.
     """
     name = "latency_p99_ratio"
-    if min(len(judged), len(against)) < _LEAST_BATCHES:
-        said = f"{len(judged)} and {len(against)} micro-batches were timed; a 99th percentile needs {_LEAST_BATCHES} of each"
+    if min(len(judged), len(against)) < LEAST_BATCHES:
+        said = f"{len(judged)} and {len(against)} micro-batches were timed; a 99th percentile needs {LEAST_BATCHES} of each"
         return Verdict(name, Outcome.INCONCLUSIVE, None, limit, len(judged), said)
     known = float(np.quantile(against, 1 - _SLOWEST))
     ratio = float(np.quantile(judged, 1 - _SLOWEST)) / max(known, 1e-9)

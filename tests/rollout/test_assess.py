@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from contracts.rollout import Phase, Route, fresh_state
@@ -110,6 +111,20 @@ def test_the_candidates_crashes_are_its_error_rate() -> None:
     assert gate(found, "error_rate").outcome is Outcome.FAIL
     assert gate(found).outcome is Outcome.PASS
     assert worst(found.verdicts) is Outcome.FAIL
+
+
+def test_latency_is_compared_between_timings_that_were_taken_the_same_way() -> None:
+    said = heard(answers([1.0] * 400, latency=1.0), [1.0] * 400, shadow([1.0] * 400, latency=5.0))
+    rules = replace(RULES, guardrails=SPEC.guardrails.model_copy(update={"latency_p99_ratio": 2.0}))
+    assert (
+        gate(judged(said, 28, rules), "latency_p99_ratio").outcome is Outcome.FAIL
+    )  # only the gateway's timings of the champion are known
+    both = replace(said, against=shadow([1.0] * 400, epoch=1, latency=4.0))
+    assert gate(judged(both, 28, rules), "latency_p99_ratio").observed == pytest.approx(1.25)
+    live = pd.concat([answers([1.0] * 400, version="1", epoch=2), answers([1.0] * 400, version="2", epoch=3, latency=1.5)])
+    live["batch"] = np.arange(800)
+    watched = judged(heard(live, [1.0] * 400, against=shadow([1.0] * 400, epoch=3, latency=9.0)), 28, rules, WATCH)
+    assert gate(watched, "latency_p99_ratio").observed == pytest.approx(1.5)
 
 
 def test_under_watch_the_new_champions_failures_of_this_epoch_are_its_error_rate() -> None:

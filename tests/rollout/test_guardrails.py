@@ -12,16 +12,16 @@ RANDOM = np.random.default_rng(4)
 
 
 @pytest.mark.parametrize(
-    ("failed", "batches", "outcome"),
+    ("failed", "tried", "outcome"),
     [(0, 0, Outcome.INCONCLUSIVE), (0, 5, Outcome.PASS), (1, 500, Outcome.INCONCLUSIVE), (5, 5, Outcome.FAIL), (20, 4000, Outcome.FAIL)],
 )
-def test_error_rate(failed: int, batches: int, outcome: Outcome) -> None:
-    found = error_rate("2", failed, batches, limit=0.001, alpha=0.01)
-    assert (found.outcome, found.samples) == (outcome, batches)
+def test_error_rate(failed: int, tried: int, outcome: Outcome) -> None:
+    found = error_rate("2", failed, tried, limit=0.001, alpha=0.01)
+    assert (found.outcome, found.samples) == (outcome, tried)
 
 
 def test_error_rate_says_its_numbers() -> None:
-    assert error_rate("2", 3, 40, 0.001, 0.01).reason == "version 2 failed 3 of 40 micro-batches (7.50%); at most 0.10% may fail"
+    assert error_rate("2", 3, 40, 0.001, 0.01).reason == "version 2 failed 3 of 40 times (7.50%); at most 0.10% is allowed"
 
 
 def test_latency_needs_a_hundred_batches_of_each() -> None:

@@ -49,7 +49,8 @@ def test_rows_another_version_answered_are_paired_with_the_champions_answer_in_s
 
 
 def test_under_watch_only_requests_of_the_epoch_count_and_the_new_champion_is_judged_on_what_it_said_live() -> None:
-    live = pd.concat([answers([5.0] * 6, version="1", epoch=2).iloc[:3], answers([1.0] * 6, version="2", epoch=3).iloc[3:]])
+    before = [answers([5.0] * 6, version="1", epoch=2).iloc[:2], answers([5.0] * 6, version="2", epoch=1).iloc[2:3]]
+    live = pd.concat([*before, answers([1.0] * 6, version="2", epoch=3).iloc[3:]])
     said = heard(live, [1.0] * 6, against=pd.concat([shadow([4.0] * 6, epoch=2), shadow([2.0] * 6, epoch=3).iloc[:5]]))
     rows = pair(WATCH, said)
     assert (rows["judged"].tolist(), rows["against"].fillna(-1).tolist()) == ([1.0, 1.0, 1.0], [2.0, 2.0, -1])

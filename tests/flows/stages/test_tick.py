@@ -95,6 +95,14 @@ def test_what_is_not_known_yet_is_not_waited_for_in_one_tick_and_passes_in_a_lat
     assert served.settle() == ["promote", "watch"]
 
 
+def test_a_block_counts_only_when_its_last_label_is_due(served: World) -> None:
+    served.submit("2", error=10.0)
+    assert served.settle() == ["start"]
+    for hours, blocks in ((0, 29), (1, 29), (1, 30)):  # the thirtieth day is over after one more hour, its label known after another
+        served.serve(hours)
+        assert gate(served.tick()).samples == blocks
+
+
 def test_labels_that_change_count_once_at_their_last_value(served: World) -> None:
     served.label([f"r{number}" for number in range(served.hours)], 112.0, received_at=9)  # the truth was mended: version 1 is nearer
     served.submit("2", error=5.0)
@@ -187,7 +195,7 @@ def test_failures_of_the_new_champion_roll_it_back(served: World) -> None:
     served.fail(20)
     done = served.tick()
     assert done.decision.act is Act.ROLLBACK
-    assert "version 2 failed 20 of 44 micro-batches" in done.decision.reason
+    assert "version 2 failed 20 of 44 times" in done.decision.reason
 
 
 def test_a_dead_candidate_pauses_the_rollout_after_the_set_number_of_ticks_and_resume_goes_on(served: World) -> None:
