@@ -7,12 +7,17 @@ import sys
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from adapters.webhook_client import send_alert
+from contracts.errors import Refused
+from contracts.events import Alert, Severity
 from tests.prefect_server import free_port
 from tests.webhook.conftest import ROOT, SECRET, Running, receiver
 
@@ -75,6 +80,17 @@ def test_a_signed_event_becomes_a_run_and_told_again_gives_the_same_one(running:
     assert len({answer.json()["flow_run"] for answer in answers}) == 1
     run = run_of(deployed, answers[0].json()["flow_run"])
     assert (run["parameters"]["actor"], run["parameters"]["alert_id"]) == ("understudy/monitor", one["id"])
+
+
+def test_what_the_monitor_sends_is_what_the_receiver_takes(running: Running, deployed: str) -> None:
+    one = Alert(f"clicks-{uuid.uuid4().hex}", "clicks", Severity.RETRAIN, "the loss rose by 40 %", datetime(2026, 3, 1, tzinfo=UTC))
+    delivery = send_alert(running.url, SECRET, one)
+    assert delivery == send_alert(running.url, SECRET, one)
+    assert run_of(deployed, str(delivery.flow_run))["parameters"]["reason"] == "the loss rose by 40 %"
+    quiet = send_alert(running.url, SECRET, replace(one, id="quiet", severity=Severity.WARN))
+    assert (quiet.flow_run, quiet.detail) == (None, "severity 'warn' asks for no retrain")
+    with pytest.raises(Refused, match="There is no pipeline 'gone'"):
+        send_alert(running.url, SECRET, replace(one, pipeline="gone"))
 
 
 def test_a_binary_event_is_read_from_its_headers_where_the_sender_holds_the_token(running: Running) -> None:
