@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain
 from typing import Any
 
 import msgspec
 import numpy as np
 import pandas as pd
 
-from adapters.traffic_log import TrafficLog
-from contracts.traffic import AnsweredBatch
+from adapters.traffic_log import TrafficLog, epoch_us
 
 
 class _Answered(msgspec.Struct, gc=False):
@@ -29,6 +27,14 @@ class _Answered(msgspec.Struct, gc=False):
     request_ids: list[str]
     rows: list[int]
     event_times: list[int]
+    predictions: list[Any]
+
+
+class _Asked(msgspec.Struct, gc=False):
+    request_ids: list[str]
+    rows: list[int]
+    event_times: list[int]
+    features: dict[str, list[Any]]
     predictions: list[Any]
 
 
@@ -119,21 +125,39 @@ def answers(log: TrafficLog, since: datetime | None = None) -> pd.DataFrame:
     )
 
 
-def _flat(lists: Iterable[list[Any]]) -> list[Any]:
-    return list(chain.from_iterable(lists))
+def features(log: TrafficLog, since: datetime | None = None, happened_after: datetime | None = None) -> pd.DataFrame:
+    """Return what was asked: the feature columns beside request_id, row, event_time and prediction.
 
-
-def features(log: TrafficLog) -> pd.DataFrame:
-    """Return what was asked: the feature columns beside request_id, row, event_time and prediction."""
-    batches = log.read(AnsweredBatch, "answers")
-    names = list(dict.fromkeys(chain.from_iterable(batch.features for batch in batches)))
-    columns = {name: _flat(batch.features.get(name, [None] * len(batch.rows)) for batch in batches) for name in names}
+    Args:
+        happened_after: micro-batches whose event times are all at or before it are left out.
+    """
+    decode = msgspec.msgpack.Decoder(_Asked).decode
+    after = None if happened_after is None else epoch_us(happened_after)
+    columns: dict[str, list[Any]] = {}
+    each: dict[str, list[Any]] = {"request_ids": [], "rows": [], "event_times": [], "predictions": []}
+    for body in log.bodies("answers", since):
+        one = decode(body)
+        if after is None or max(one.event_times, default=after) > after:
+            _add(columns, one.features, len(each["rows"]), len(one.rows))
+            for name, values in each.items():
+                values.extend(getattr(one, name))
     frame = pd.DataFrame(columns)
-    frame["request_id"] = _flat(batch.request_ids for batch in batches)
-    frame["row"] = _flat(batch.rows for batch in batches)
-    frame["event_time"] = _times(_flat(batch.event_times for batch in batches))
-    frame["prediction"] = _flat(batch.predictions for batch in batches)
+    frame["request_id"] = _texts(each["request_ids"])
+    frame["row"] = pd.Series(each["rows"], dtype="int64")
+    frame["event_time"] = _times(each["event_times"])
+    frame["prediction"] = each["predictions"]
     return frame
+
+
+def _add(columns: dict[str, list[Any]], more: dict[str, list[Any]], before: int, count: int) -> None:
+    """Put a batch's columns behind those before it; what one of both lacks is None."""
+    for name, values in more.items():
+        if name not in columns:
+            columns[name] = [None] * before
+        columns[name].extend(values)
+    if len(more) < len(columns):
+        for values in columns.values():
+            values.extend([None] * (before + count - len(values)))
 
 
 def feedback(log: TrafficLog, since: datetime | None = None) -> pd.DataFrame:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+_HOUR, _WEEK = timedelta(hours=1), timedelta(days=7)
 _YEAR = timedelta(days=364)  # whole weeks, so that weekdays fall on weekdays
 _MOST = 50_000  # more rows would sharpen p-values for which no effect size is large enough
 
@@ -16,17 +17,21 @@ def same_season(reference: pd.Series, window: pd.Series, least: int) -> NDArray[
     """Return which reference rows to compare with.
 
     The first of these that holds at least `least` rows: the same hours of the week at the same time of a year ago (the window's span and as
-    much again on both sides); the same hours of the week; all rows. Rows are chosen, not weighted: in a window of part of a week each hour
-    counts as often as the reference has it.
+    much again on both sides); the same hours of the week in the newest whole weeks; all rows. Rows are chosen, not weighted: a window of
+    more than a week that is not of whole weeks holds some hours more often than the reference.
 
     Args:
         reference, window: event times, datetime64[us, UTC]; the window has at least one.
     """
+    if reference.empty:
+        return np.ones(0, dtype=bool)
     hours = np.isin(_hour_of_week(reference), _hour_of_week(window).unique())
     first, last = window.min(), window.max()
     span = last - first
     year_ago = hours & reference.between(first - _YEAR - span, last - _YEAR + span).to_numpy()
-    for chosen in (year_ago, hours):
+    weeks = (reference.max() - reference.min() + _HOUR) // _WEEK
+    whole_weeks = hours & (reference > reference.max() - weeks * _WEEK).to_numpy() if weeks else hours
+    for chosen in (year_ago, whole_weeks):
         if chosen.sum() >= least:
             return chosen
     return np.ones(len(reference), dtype=bool)

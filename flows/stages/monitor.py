@@ -90,8 +90,9 @@ def look(settings: Settings, spec: PipelineSpec, champion: ModelRef, in_office: 
     """
     since = now - spec.monitors.window
     log = TrafficLog(settings.traffic / spec.name)
-    asked = _between(traffic_frames.features(log), since, now)
-    answered = _champions_answers(log, champion, now, min(since, champion.cutoff) if spec.clock == "wall" else None)
+    on_wall = spec.clock == "wall"  # then nothing happened after it was written, and segments can be left out
+    asked = _between(traffic_frames.features(log, since if on_wall else None, since), since, now)
+    answered = _champions_answers(log, champion, now, min(since, champion.cutoff) if on_wall else None)
     recent = _between(answered, since, now)
     trained = _training_rows(settings, spec, champion)
     held_out = held_out_answers(settings, spec, champion)

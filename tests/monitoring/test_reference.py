@@ -25,6 +25,13 @@ def test_a_short_reference_gives_the_hours_of_the_week_that_the_window_has() -> 
     assert set(chosen.dt.hour) == set(range(6))
 
 
+def test_every_hour_of_the_week_is_in_it_equally_often() -> None:
+    reference, week = hourly("2026-01-01", "2026-01-18T12:00"), hourly("2026-02-02T00:00", "2026-02-08T23:00")
+    chosen = reference[same_season(reference, week, least=200)]
+    assert set((chosen.dt.day_of_week * 24 + chosen.dt.hour).value_counts()) == {2}
+    assert same_season(pd.Series([], dtype="datetime64[us, UTC]"), week, least=200).shape == (0,)
+
+
 def test_a_reference_with_too_few_such_rows_is_taken_whole() -> None:
     reference, night = hourly("2026-01-01", "2026-02-01"), hourly("2026-02-02T00:00", "2026-02-02T05:00")
     assert same_season(reference, night, least=25).all()
