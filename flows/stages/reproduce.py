@@ -84,7 +84,7 @@ def _lineage_differences(settings: Settings, recorded: Pipeline, one: Registered
 
 def _place(settings: Settings, pipeline: str) -> Path:
     here = settings.pipelines / pipeline
-    return here if here.is_dir() else Path.cwd()
+    return here if here.is_dir() else settings.pipelines
 
 
 def _changed_lines(then: str, now: str) -> str:

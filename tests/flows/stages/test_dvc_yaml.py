@@ -1,0 +1,132 @@
+"""dvc.yaml, the command of its stages and the retrain are in step, and `dvc repro` in a clean clone does what the retrain does."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from flows.stages import __main__ as command
+from flows.stages.retrain import STAGES
+
+ROOT = Path(__file__).parents[3]
+
+
+def stages() -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    return found
+
+
+def named(entries: list[Any]) -> set[str]:
+    """Return the paths of a stage's outs or deps, with or without options."""
+    return {next(iter(one)) if isinstance(one, dict) else one for one in entries}
+
+
+def test_dvc_and_the_retrain_have_the_same_stages_in_the_same_order_by_the_same_functions() -> None:
+    assert list(stages()) == list(STAGES) == list(command._RUN)
+    for name, stage in stages().items():
+        assert stage["cmd"] == f"python -m flows.stages {name} ${{pipeline}}"
+
+
+class Reached(Exception):
+    """Says that a stage's function was called."""
+
+
+@pytest.mark.parametrize("name", list(STAGES))
+def test_each_stage_of_the_command_calls_the_function_that_the_retrain_calls(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def reached(*_: object) -> None:
+        raise Reached
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("UNDERSTUDY_PIPELINES", str(ROOT / "pipelines"))
+    monkeypatch.setattr(command._Context, "read", lambda *_: {"id": "s1"})
+    monkeypatch.setattr(command, "champion_of", lambda *_: None)
+    monkeypatch.setitem(STAGES, name, reached)
+    with pytest.raises(Reached):
+        command.main([name, "ad_clicks"])
+
+
+def test_every_stage_reads_only_what_an_earlier_one_wrote_or_what_is_committed() -> None:
+    written: set[str] = set()
+    for name, stage in stages().items():
+        for path in named(stage["deps"]):
+            if path.startswith("build/"):
+                assert path in written, f"{name} needs {path}"
+            else:
+                assert (ROOT / path.replace("${pipeline}", "ad_clicks")).exists()
+        for kind in ("outs", "metrics", "plots"):
+            written |= named(stage.get(kind, []))
+
+
+def test_dvc_sends_nothing_home_and_points_nowhere_outside() -> None:
+    config = (ROOT / ".dvc" / "config").read_text()
+    assert "analytics = false" in config
+    assert "url" not in config
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ([], 2, "usage:"),
+        (["dance", "ad_clicks"], 2, "usage:"),
+        (["fit", "nobody"], 2, "There is no pipeline 'nobody'"),
+        (["fit", "ad_clicks"], 2, "stage 'ingest' has not run"),
+    ],
+)
+def test_wrong_use_of_the_stage_command_is_answered(
+    arguments: list[str], code: int, message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("UNDERSTUDY_PIPELINES", str(ROOT / "pipelines"))
+    monkeypatch.setenv("UNDERSTUDY_HOME", str(tmp_path / "home"))
+    assert command.main(arguments) == code
+    assert message in capsys.readouterr().err
+
+
+def test_dvc_repro_in_a_clean_clone_registers_and_submits_a_version_and_shows_its_metrics(tmp_path: Path, mlflow_database: Path) -> None:
+    clone = tmp_path / "clone"
+    _clone(clone)
+    home = clone / ".understudy"
+    home.mkdir()
+    (home / "mlflow.db").write_bytes(mlflow_database.read_bytes())
+    env = {name: value for name, value in os.environ.items() if not name.startswith("UNDERSTUDY_")}
+    env |= {"PATH": f"{Path(sys.executable).parent}:{env['PATH']}", "DVC_NO_ANALYTICS": "1"}
+
+    def dvc(*arguments: str) -> str:
+        done = subprocess.run(["dvc", *arguments], cwd=clone, env=env, capture_output=True, text=True, check=False, timeout=280)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    said = dvc("repro")
+    assert "Version 1 asks to become champion." in said
+    (shown,) = json.loads(dvc("metrics", "show", "--json"))[""]["data"].values()
+    assert shown["data"]["overall"]["candidate"]["log_loss"] < 2
+    assert "Stage 'fit' didn't change, skipping" in dvc("repro")
+    status = subprocess.run(["git", "status", "--porcelain"], cwd=clone, capture_output=True, text=True, check=True).stdout
+    assert status == "?? dvc.lock\n"
+
+
+def _clone(clone: Path) -> None:
+    """Copy what git tracks into a repository of its own, with fewer rows in ad_clicks."""
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode().split("\0")
+    for name in filter(None, tracked):
+        if (ROOT / name).is_file() and not name.startswith("tests/"):
+            (clone / name).parent.mkdir(parents=True, exist_ok=True)
+            (clone / name).write_bytes((ROOT / name).read_bytes())
+    spec = clone / "pipelines" / "ad_clicks" / "pipeline.yaml"
+    content = yaml.safe_load(spec.read_text())
+    content["source"]["rows_per_hour"] = 3
+    content["checks"] = {"suite": "none.json"}  # Great Expectations' import would be most of the time
+    content["gates"] = [{"metric": "log_loss", "max": 2}]
+    spec.write_text(yaml.safe_dump(content))
+    who = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    for arguments in (["init", "-q"], ["add", "-A"], [*who, "commit", "-q", "-m", "all"]):
+        subprocess.run(["git", *arguments], cwd=clone, capture_output=True, check=True)

@@ -1,0 +1,118 @@
+"""A version is refitted from what the registry and the data repository hold alone; where bytes differ, it is said what does."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from adapters.registry import Registry
+from adapters.registry.connection import connect
+from adapters.settings import Settings
+from flows.stages import register, reproduce
+from flows.stages.reproduce import reproduce as run
+from flows.stages.retrain import retrain_local
+from tests.flows.stages.retrain_world import NAME, TRIGGER, build_world, pipeline_of
+from understudy.main import main
+
+
+@pytest.fixture
+def world(tmp_path: Path, mlflow_database: Path) -> Settings:
+    settings = build_world(tmp_path, mlflow_database)
+    git(tmp_path, "init", "-q")
+    (tmp_path / ".gitignore").write_text("home/\n")
+    git(tmp_path, "add", "-A")
+    git(tmp_path, "commit", "-q", "-m", "all")
+    return settings
+
+
+def git(folder: Path, *arguments: str) -> str:
+    who = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    return subprocess.run(["git", *who, *arguments], cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_a_version_is_reproduced_from_its_lineage_alone_whatever_the_pipelines_files_say_now(world: Settings, tmp_path: Path) -> None:
+    retrain_local(world, pipeline_of(world), TRIGGER)
+    lineage = Registry(world).lineage(NAME, "1")
+    assert (lineage.commit, lineage.clean) == (git(tmp_path, "rev-parse", "HEAD"), True)
+    same = run(world, NAME, "1")
+    assert (same.same, same.differs) == (True, ())
+    (tmp_path / "rows.csv").unlink()
+    shutil.rmtree(world.pipelines / NAME)
+    gone = run(world, NAME, "1")
+    assert gone.same
+    assert len(gone.differs) == 1, "only that the tree is dirty now"
+    assert gone.differs[0] == "The tree is dirty now."
+
+
+def test_a_commit_a_dirty_tree_and_another_environment_are_named_even_where_the_bytes_are_the_same(
+    world: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = world.pipelines / NAME / "params.yaml"
+    params.write_text(params.read_text() + "# changed\n")
+    retrain_local(world, pipeline_of(world), TRIGGER)
+    before = git(tmp_path, "rev-parse", "HEAD")
+    git(tmp_path, "commit", "-q", "-a", "-m", "more")
+    other = register.environment_text().replace("joblib==", "joblib==9.9.").replace("numpy==", "numpie==")
+    for module in (register, reproduce):
+        monkeypatch.setattr(module, "environment_text", lambda: other)
+    found = run(world, NAME, "1")
+    assert found.same
+    environment, commit, dirty = found.differs
+    assert "+joblib==9.9." in environment
+    assert "-joblib==" in environment
+    assert environment.startswith("The environment digest is ")
+    assert commit == f"The code is at commit {git(tmp_path, 'rev-parse', 'HEAD')}; recorded is {before}."
+    assert dirty.startswith("The tree was dirty when the version was fitted")
+
+
+def test_other_bytes_exit_1_and_name_the_first_file_that_differs(
+    tmp_path: Path, mlflow_database: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changed = {"train": {"holdout": "3d", "estimator": "sklearn.linear_model.Ridge", "features": "features:build"}}
+    world = build_world(tmp_path, mlflow_database, **changed)
+    code = "import os\ndef build(frame):\n    return frame.assign(x=frame['x'] * float(os.environ['X']))\n"
+    (world.pipelines / NAME / "features.py").write_text(code)
+    monkeypatch.setenv("X", "1")
+    retrain_local(world, pipeline_of(world), TRIGGER)
+    typed = ["--home", str(world.home), "--pipelines", str(world.pipelines), "--json", "reproduce", NAME, "1"]
+    main(typed)
+    assert json.loads(capsys.readouterr().out)["same"] is True
+    monkeypatch.setenv("X", "2")
+    with pytest.raises(SystemExit) as left:
+        main(typed)
+    assert left.value.code == 1
+    said = json.loads(capsys.readouterr().out)
+    assert (said["same"], said["recorded"] == said["refitted"]) == (False, False)
+    assert said["differs"][-1].startswith("Package file model.skops differs first at byte ")
+
+
+def test_a_snapshot_that_is_not_here_and_a_version_that_is_none_exit_2(world: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    done = retrain_local(world, pipeline_of(world), TRIGGER)
+    client = connect(world.mlflow_uri)
+    client.set_model_version_tag(NAME, done.model.version, "snapshot", "s000000000000")
+    typed = ["--home", str(world.home), "--pipelines", str(world.pipelines), "reproduce", NAME]
+    for version, message in (("1", "has no snapshot 's000000000000'"), ("2", "has no version '2'")):
+        with pytest.raises(SystemExit) as left:
+            main([*typed, version])
+        assert left.value.code == 2
+        assert message in capsys.readouterr().err
+
+
+def test_each_kind_of_difference_between_packages_is_said() -> None:
+    differ = reproduce._file_differences
+    assert differ({"a": b"1", "b": b"2"}, {"a": b"1", "b": b"2"}) == []
+    assert differ({"a": b"12"}, {"a": b"13"}) == ["Package file a differs first at byte 1 (2 bytes registered, 2 refitted)."]
+    assert differ({"a": b"12"}, {"a": b"1"}) == ["Package file a differs first at byte 1 (2 bytes registered, 1 refitted)."]
+    assert differ({}, {"a": b"1"}) == ["Package file a is only in the refit."]
+    assert differ({"a": b"1"}, {}) == ["Package file a is only in the registered package."]
+
+
+def test_the_first_lines_that_changed_are_listed_and_the_rest_counted() -> None:
+    then = "".join(f"p{n:02}==1\n" for n in range(20))
+    said = reproduce._changed_lines(then, then.replace("==1", "==2"))
+    assert said.startswith("-p00==1, -p01==1")
+    assert said.endswith("and 32 more")
