@@ -71,6 +71,28 @@ BAD = [
     ("name: demand", "name: other", "name is 'other' but the folder is 'demand'. Give both the same name."),
     ("columns:\n", "columns: [\n", "not YAML:"),
     ("target: y", "target: event_time", "column name 'event_time' is used by Understudy itself; rename it at the source."),
+    (
+        "{metric: mae, max: 10}",
+        "{metric: auc, min: 0.7}",
+        ":11: gates: metric 'auc' does not fit task 'regression'; take one of mae, rmse, r2.",
+    ),
+    ("loss: absolute_error", "loss: brier", "loss 'brier' does not fit task 'regression'; take one of absolute_error, squared_error."),
+    ("{metric: mae, max: 10}", "{metric: mea, max: 10}", ":12: gates.0.metric: Input should be 'mae', 'rmse', 'r2', 'log_loss'"),
+    ("{metric: mae, max: 10}", "{metric: mae, max: ten}", ":12: gates.0.max: Input should be a valid number"),
+    ("gates:\n  - {metric: mae, max: 10}", "gates: []", ":11: gates: List should have at least 1 item"),
+    ("  time: at\n", "  time: {from: [], format: '%Y'}\n", ":5: columns.time"),
+    (
+        "task: regression",
+        "task: regression\nchecks: {max_quarantined: 7}",
+        "checks.max_quarantined: Input should be less than or equal to 1",
+    ),
+    ("task: regression", "task: regression\nclock: moon", ":3: clock: Input should be 'wall' or 'event', got 'moon'."),
+    ("name: demand", "name: 7up", "name: String should match pattern"),
+    (
+        "task: regression",
+        "task: binary",
+        ":11: gates: metric 'mae' does not fit task 'binary'; take one of log_loss, brier, auc, accuracy.",
+    ),
 ]
 
 
