@@ -1,0 +1,97 @@
+"""Deployments: `understudy deploy` and plain `prefect deploy` make the same, again and again, and what is gone goes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).parents[2]
+COMPARED = ("name", "description", "tags", "parameters", "parameter_openapi_schema", "enforce_parameter_schema", "work_queue_name")
+NAMES = {f"{flow}/{pipeline}" for flow in ("retrain", "rollout", "monitor") for pipeline in ("ad_clicks", "bike_demand")}
+
+pytestmark = pytest.mark.timeout(400)
+
+
+@pytest.fixture
+def place(tmp_path: Path, prefect_server: str) -> dict[str, str]:
+    """Return the environment of a user with pipelines of their own and a Prefect server that other tests use too."""
+    shutil.copytree(ROOT / "pipelines", tmp_path / "pipelines")
+    return {
+        **os.environ,
+        "UNDERSTUDY_HOME": str(tmp_path / "home"),
+        "UNDERSTUDY_PIPELINES": str(tmp_path / "pipelines"),
+        "PREFECT_API_URL": prefect_server,
+        "PREFECT_HOME": str(tmp_path / "prefect"),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+
+
+def deploy(place: dict[str, str]) -> dict[str, str]:
+    command = [sys.executable, "-m", "understudy", "--json", "deploy"]
+    done = subprocess.run(command, env=place, cwd=ROOT, capture_output=True, text=True, check=True)
+    found: dict[str, str] = json.loads(done.stdout)
+    return found
+
+
+def seen(url: str, names: set[str]) -> dict[str, dict[str, Any]]:
+    """Return what the server holds of each deployment, in the parts that users rely on."""
+    found = {}
+    for name in names:
+        one = httpx.get(f"{url}/deployments/name/{name}").raise_for_status().json()
+        schedules = [
+            (each["schedule"]["cron"], each["schedule"]["timezone"], each["active"], each["parameters"]) for each in one["schedules"]
+        ]
+        limit = (one["global_concurrency_limit"]["limit"], one["concurrency_options"]["collision_strategy"])
+        found[name] = {key: one[key] for key in COMPARED} | {
+            "schedules": schedules,
+            "limit": limit,
+            "command": one["job_variables"]["command"],
+        }
+    return found
+
+
+def test_deploying_twice_changes_nothing_and_a_pipeline_that_is_gone_takes_its_deployments_with_it(
+    place: dict[str, str], prefect_server: str
+) -> None:
+    first = deploy(place)
+    assert set(first) == NAMES
+    before = seen(prefect_server, NAMES)
+    assert deploy(place) == first
+    assert seen(prefect_server, NAMES) == before
+    assert before["retrain/ad_clicks"]["limit"] == (1, "ENQUEUE")
+    assert before["rollout/ad_clicks"]["limit"] == (1, "CANCEL_NEW")
+    shutil.rmtree(Path(place["UNDERSTUDY_PIPELINES"]) / "bike_demand")
+    assert set(deploy(place)) == {name for name in NAMES if name.endswith("ad_clicks")}
+    assert httpx.get(f"{prefect_server}/deployments/name/retrain/bike_demand").status_code == 404
+
+
+def test_plain_prefect_deploy_makes_the_same(place: dict[str, str], prefect_server: str) -> None:
+    ids = deploy(place)
+    ours = seen(prefect_server, NAMES)
+    for number in ids.values():
+        httpx.delete(f"{prefect_server}/deployments/{number}").raise_for_status()
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", "deployments/prefect.yaml"]
+    done = subprocess.run(command, env=place, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert seen(prefect_server, NAMES) == ours
+
+
+def test_without_a_server_the_command_says_what_to_do(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+    command = [sys.executable, "-m", "understudy", "--home", str(tmp_path), "deploy"]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "No Prefect server is known. Start one with `understudy up`" in " ".join(done.stderr.split())
+    environment["PREFECT_API_URL"] = "http://127.0.0.1:9/api"
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert "did not answer" in done.stderr
+    assert "Traceback" not in done.stderr
