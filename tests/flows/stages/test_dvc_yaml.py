@@ -34,6 +34,15 @@ def test_dvc_and_the_retrain_have_the_same_stages_in_the_same_order_by_the_same_
         assert stage["cmd"] == f"python -m flows.stages {name} ${{pipeline}}"
 
 
+def test_the_prefect_flow_has_a_task_for_each_stage_in_the_same_order() -> None:
+    from prefect import Task
+
+    from flows import retrain as flow
+
+    tasks = [one.name for one in vars(flow).values() if isinstance(one, Task)]
+    assert [name for name in tasks if name in STAGES] == list(STAGES)
+
+
 class Reached(Exception):
     """Says that a stage's function was called."""
 
