@@ -169,6 +169,24 @@ def test_what_a_killed_up_left_is_told_from_what_runs(doctor: Doctor, web: Calla
     assert (code, said["settings"]["remedy"]) == (2, "Delete it, then: understudy up")
 
 
+def test_a_service_whose_port_is_answered_by_somebody_else_is_wrong(doctor: Doctor, web: Callable[[int], str]) -> None:
+    run = Path(".understudy/run")
+    run.mkdir(parents=True)
+    ours = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
+    try:
+        address = web(200)
+        services = {"mlflow": address, "pid": os.getpid(), "pids": {"mlflow": ours.pid}}
+        (run / "services.json").write_text(json.dumps(services))
+        code, said = doctor()
+        assert (code, said["mlflow"]["state"]) == (2, "wrong")
+        assert f"is answered by another process ({os.getpid()}), not by ours ({ours.pid})" in said["mlflow"]["said"]
+        (run / "services.json").write_text(json.dumps(services | {"pids": {"mlflow": os.getpgid(0)}}))
+        assert doctor()[0] == 0
+    finally:
+        ours.kill()
+        ours.wait()
+
+
 def test_a_taken_port_names_who_has_it() -> None:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from adapters.settings import Settings
 from understudy.doctor.finding import Finding, ok, warning, wrong
@@ -30,6 +32,7 @@ def look_at_services(settings: Settings) -> Iterator[Finding]:
     if up is not None:
         yield _supervisor(settings.services_file, up)
         yield from _children(settings.home, up)
+        yield from _strangers(up)
     with ThreadPoolExecutor(len(urls)) as pool:
         yield from pool.map(_ask, urls, urls.values())
     for name, port in DEFAULTS.items():
@@ -54,6 +57,17 @@ def _children(home: Path, up: dict[str, Any]) -> Iterator[Finding]:
         if name not in _HEALTH and not Path(f"/proc/{pid}").exists():
             yield warning(
                 name, f"Its process {pid} is gone; `understudy up` starts it again.", f"Where that goes on, see {home}/logs/{name}.log"
+            )
+
+
+def _strangers(up: dict[str, Any]) -> Iterator[Finding]:
+    """An address of ours where a process of somebody else answers: two that started at once wanted the same port."""
+    for name, pid in dict(up.get("pids") or {}).items():
+        port = urlsplit(str(up.get(name, ""))).port
+        holder = None if port is None else _listener(port)
+        if holder is not None and os.getpgid(holder) != pid:  # each service is the head of a process group
+            yield wrong(
+                name, f"{up[name]} is answered by another process ({holder}), not by ours ({pid}).", "understudy down, then: understudy up"
             )
 
 
@@ -84,6 +98,11 @@ def _port(name: str, port: int) -> Finding:
 
 def port_holder(port: int) -> str | None:
     """Return who listens on a port, as `name (process 123)`; None where this system or user may not know."""
+    pid = _listener(port)
+    return None if pid is None else f"{Path(f'/proc/{pid}/comm').read_text().strip()} (process {pid})"
+
+
+def _listener(port: int) -> int | None:
     inodes = {line[9] for line in _sockets() if line[3] == "0A" and int(line[1].rpartition(":")[2], 16) == port}
     for link in Path("/proc").glob("[0-9]*/fd/*"):
         try:
@@ -91,7 +110,7 @@ def port_holder(port: int) -> str | None:
         except OSError:  # gone meanwhile, or another user's
             continue
         if target.startswith("socket:[") and target[8:-1] in inodes:
-            return f"{(link.parents[1] / 'comm').read_text().strip()} (process {link.parts[2]})"
+            return int(link.parts[2])
     return None
 
 
