@@ -116,6 +116,25 @@ class PrefectApi:
         state = found.get("state") or {}
         return RunState(str(state.get("type", "")), str(state.get("name", "")), str(state.get("message") or ""))
 
+    def unfinished(self, tag: str) -> list[FlowRun]:
+        """Return the runs of deployments with a tag that some process should be at work on.
+
+        Raises:
+            OutsideError: the server cannot be reached or refuses us.
+        """
+        states = {"type": {"any_": ["PENDING", "RUNNING", "CANCELLING"]}}
+        wanted = {"flow_runs": {"state": states}, "deployments": {"tags": {"all_": [tag]}}, "limit": 200}
+        return [self._run(one) for one in self._ask("POST", "flow_runs/filter", wanted) or []]
+
+    def crash(self, run_id: str, message: str) -> None:
+        """Set a run's state to Crashed, whatever it was; the slot it held comes free.
+
+        Raises:
+            OutsideError: the server cannot be reached or refuses us.
+        """
+        state = {"type": "CRASHED", "name": "Crashed", "message": message}
+        self._ask("POST", f"flow_runs/{quote(run_id, safe='')}/set_state", {"state": state, "force": True})
+
     def _run(self, found: dict[str, Any]) -> FlowRun:
         return FlowRun(str(found["id"]), f"{self._url.removesuffix('/api')}/runs/flow-run/{found['id']}")
 

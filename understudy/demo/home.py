@@ -4,52 +4,63 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
-import httpx
-
 from adapters.settings import Settings
-from contracts.errors import OutsideError, UsageError
+from contracts.errors import UsageError
 
 MARKER = "demo.json"
-_STATE = (
-    "ledger.db", "ledger.db-wal", "ledger.db-shm", "traffic", "data-repo", "data-repo.lock", "dvc-remote", "quarantine", "work", "shadow",
-    "monitor", "model-cache", "data-docs", "checks", "locks", "damaged", "logs", "report.html", "report.json",
-)  # fmt: skip
-_KEPT = {"prefect", "mlflow.db", "mlartifacts", "webhook.secret", "run", MARKER}  # migrated databases: they save half a minute
+PLAYED = {"ad_clicks", "bike_demand"}
+_KEPT = {"templates", "webhook.secret", "run", MARKER}
+_DATABASES = {"prefect.db": "prefect/prefect.db", "mlflow.db": "mlflow.db"}  # template → where its server looks for it
 
 
 def begin_afresh(settings: Settings) -> None:
-    """Remove what an earlier demonstration left in this home; the servers' databases stay.
+    """Remove what an earlier demonstration left in this home; migrated empty databases are put in place where they were kept.
 
     Raises:
         UsageError: the home holds state that no demonstration made; nothing was removed.
     """
     home = settings.home
-    if home.exists() and not (home / MARKER).exists() and any(path.name not in _KEPT for path in home.iterdir()):
+    strangers = _strangers(home)
+    if strangers:
         raise UsageError(
-            f"{home} holds state that no demonstration made; it is left alone.",
+            f"{home} holds {', '.join(strangers)}, which no demonstration made; it is left alone.",
             "Give the demonstration another home: understudy --home DIR demo",
         )
     home.mkdir(parents=True, exist_ok=True)
     (home / MARKER).write_text(json.dumps({"made_by": "understudy demo"}) + "\n")
-    for name in _STATE:
-        _remove(home / name)
+    for path in home.iterdir():
+        if path.name not in _KEPT:
+            _remove(path)
+    for name, place in _DATABASES.items():
+        if (home / "templates" / name).exists():
+            (home / place).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(home / "templates" / name, home / place)
 
 
-def forget_versions(mlflow_url: str, pipeline: str) -> None:
-    """Delete the pipeline's versions in MLflow, so that this demonstration begins with version 1.
+def _strangers(home: Path) -> list[str]:
+    """Return what a demonstration must not remove: anything where none was played, and other pipelines' data where one was."""
+    if not home.exists():
+        return []
+    if not (home / MARKER).exists():
+        return sorted(path.name for path in home.iterdir())[:5]
+    folders = [path for name in ("traffic", "data-repo") for path in (home / name).glob("[!.]*") if path.is_dir()]
+    return sorted({f"pipeline '{path.name}'" for path in folders if path.name not in PLAYED})
 
-    Raises:
-        OutsideError: the MLflow server refused.
-    """
-    where = f"{mlflow_url}/api/2.0/mlflow/registered-models/delete"
-    try:
-        answer = httpx.request("DELETE", where, json={"name": pipeline}, timeout=30, trust_env=False)
-    except httpx.HTTPError as error:
-        raise OutsideError(f"MLflow at {mlflow_url} did not answer: {error}.", "Look into its log.") from error
-    if answer.status_code not in {httpx.codes.OK, httpx.codes.NOT_FOUND}:
-        raise OutsideError(f"MLflow at {mlflow_url} did not delete '{pipeline}': {answer.text[:200]}", "Look into its log.")
+
+def keep_templates(settings: Settings) -> None:
+    """Keep the servers' databases as they are before the first act: migrating them again would take half a minute."""
+    folder = settings.home / "templates"
+    folder.mkdir(exist_ok=True)
+    for name, place in _DATABASES.items():
+        if (folder / name).exists() or not (settings.home / place).exists():
+            continue
+        with closing(sqlite3.connect(settings.home / place)) as source, closing(sqlite3.connect(folder / f"{name}.part")) as copy:
+            source.backup(copy)
+        (folder / f"{name}.part").replace(folder / name)
 
 
 def _remove(path: Path) -> None:

@@ -20,7 +20,7 @@ from understudy.commands.up import addresses, start_detached, stop
 from understudy.demo import acts
 from understudy.demo.damaged import push_damaged
 from understudy.demo.hand import roll_back
-from understudy.demo.home import begin_afresh, forget_versions
+from understudy.demo.home import begin_afresh, keep_templates
 from understudy.demo.report import write_report
 from understudy.demo.script import AD_CLICKS, BIKE_DEMAND, Script
 from understudy.demo.story import Story
@@ -29,18 +29,19 @@ from understudy.demo.theatre import Theatre
 BIKE_DATA = "UNDERSTUDY_BIKE_DATA"  # the variable that pipelines/bike_demand names
 
 
-def play(settings: Settings, data: Path | None, *, keep: bool) -> Path:
+def play(settings: Settings, data: Path | None, *, keep: bool, script: Script | None = None) -> Path:
     """Play the whole loop and return the report.
 
     Args:
         data: the bike-sharing file (hour.csv) for the real pipeline; None for the simulated one.
         keep: leave everything running at the end.
+        script: another stretch of time than the whole.
 
     Raises:
         UsageError: the file is not the one the pipeline reads, or the home holds state of somebody else.
         OutsideError: a part did not start, or something did not happen that had to.
     """
-    script = AD_CLICKS if data is None else BIKE_DEMAND
+    script = script or (AD_CLICKS if data is None else BIKE_DEMAND)
     if data is not None:
         os.environ[BIKE_DATA] = str(data.absolute())
     pipeline = load_pipeline(settings, script.pipeline)
@@ -84,7 +85,7 @@ def _perform(settings: Settings, pipeline: Pipeline, script: Script, story: Stor
         if name in {"prefect", "mlflow", "gateway"}:
             story.links[{"prefect": "Prefect", "mlflow": "MLflow", "gateway": "Gateway"}[name]] = url
             story.tell(f"{name} is up", url)
-    forget_versions(story.links["MLflow"], script.pipeline)
+    keep_templates(settings)
     ledger = Ledger(settings.ledger_url)
     try:
         with runs.open_prefect(settings) as prefect:

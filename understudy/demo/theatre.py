@@ -102,6 +102,8 @@ class Theatre:
         traffic = self.traffic
         part = traffic[(traffic[EVENT_TIME] >= self.now) & (traffic[EVENT_TIME] < upto)].reset_index(drop=True)
         result = replay_frame(self.settings, self.pipeline, part, rows_per_request=self.script.rows_per_request)
+        if result.failed == result.requests:
+            raise OutsideError(f"The gateway answered none of {result.requests} requests: {result.error}", "Look into its log.")
         self.requests += result.requests
         self.rows += result.rows
         self.failed += result.failed

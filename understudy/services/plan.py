@@ -57,6 +57,8 @@ def make_plan(settings: Settings, ports: dict[str, int]) -> Plan:
         *([] if mlflow else [_mlflow(settings, ports["mlflow"], urls["mlflow"])]),
         *_ours(settings, ports, urls),
     ]
+    if prefect:  # its other workers are alive, so a run that is under way there is no orphan
+        services = [one for one in services if one.name != "orphans"]
     known = {one.name for one in services}
     services = [replace(one, after=tuple(name for name in one.after if name in known)) for one in services]
     return Plan(tuple(services), _environment(settings, addresses), addresses)
@@ -89,7 +91,8 @@ def _ours(settings: Settings, ports: dict[str, int], urls: dict[str, str]) -> li
         Service("webhook", module("webhook", *at("webhook")), f"{urls['webhook']}/health"),
         Service("engine", module("flows.warm.server"), ready_file=socket_path(settings.home)),
         Service("deploy", (sys.executable, "-m", "understudy", "deploy"), None, ("prefect",)),
-        Service("worker", (_beside("prefect"), "--no-prompt", "worker", "start", "--pool", POOL, "--type", "process"), None, ("deploy",)),
+        Service("orphans", module("flows.orphans"), None, ("deploy",)),
+        Service("worker", (_beside("prefect"), "--no-prompt", "worker", "start", "--pool", POOL, "--type", "process"), None, ("deploy", "orphans")),
     ]
 
 

@@ -134,6 +134,7 @@ def test_a_server_named_by_the_environment_is_used_and_not_started(tmp_path: Pat
     assert [one.name for one in plan.services] == ["mlflow", "gateway", "shadow", "webhook", "engine", "deploy", "worker"]
     assert plan.environment["PREFECT_API_URL"] == plan.addresses["prefect_api"] == "http://prefect.example:4200/api"
     assert next(one for one in plan.services if one.name == "deploy").after == ()
+    assert next(one for one in plan.services if one.name == "worker").after == ("deploy",)
 
 
 def test_the_webhooks_secret_is_made_once_and_only_its_owner_can_read_it(home: Path, supervised: subprocess.Popen[str]) -> None:
