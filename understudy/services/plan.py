@@ -85,6 +85,7 @@ def _ours(settings: Settings, ports: dict[str, int], urls: dict[str, str]) -> li
     def at(name: str) -> tuple[str, ...]:
         return ("--host", LOOPBACK, "--port", str(ports[name]))
 
+    worker = (_beside("prefect"), "--no-prompt", "worker", "start", "--pool", POOL, "--type", "process")
     return [
         Service("gateway", module("serving.gateway", *at("gateway")), f"{urls['gateway']}/v2/health/live"),
         Service("shadow", module("serving.shadow")),
@@ -92,7 +93,7 @@ def _ours(settings: Settings, ports: dict[str, int], urls: dict[str, str]) -> li
         Service("engine", module("flows.warm.server"), ready_file=socket_path(settings.home)),
         Service("deploy", (sys.executable, "-m", "understudy", "deploy"), None, ("prefect",)),
         Service("orphans", module("flows.orphans"), None, ("deploy",)),
-        Service("worker", (_beside("prefect"), "--no-prompt", "worker", "start", "--pool", POOL, "--type", "process"), None, ("deploy", "orphans")),
+        Service("worker", worker, None, ("deploy", "orphans")),
     ]
 
 

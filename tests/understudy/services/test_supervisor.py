@@ -36,7 +36,8 @@ services = (
     *([Service("broken", (sys.executable, "-c", "import sys; sys.exit(7)"), "http://127.0.0.1:9/")] if "broken" in sys.argv else []),
 )
 import os
-Supervisor(read_settings(home), Plan(services, dict(os.environ), {"web": f"http://127.0.0.1:{port}"}), lambda line: print(line, flush=True)).run()
+plan = Plan(services, dict(os.environ), {"web": f"http://127.0.0.1:{port}"})
+Supervisor(read_settings(home), plan, lambda line: print(line, flush=True)).run()
 """
 
 
