@@ -79,6 +79,7 @@ class World:
     by_heart: dict[str, int] = field(default_factory=dict)
     shadow_works: bool = True
     hours: int = 0
+    followed: dict[tuple[str, int], int] = field(default_factory=dict)  # by version and epoch: logged batches it has come to
 
     @cached_property
     def settings(self) -> Settings:
@@ -146,11 +147,15 @@ class World:
         who = state.route.shadow
         if who is None:
             return
-        for batch in self.log.read(AnsweredBatch, "answers"):
-            if state.phase is Phase.RUNNING or batch.epoch == state.epoch:
+        rehearses = Phase.RUNNING in {state.phase, state.paused_from}
+        logged = self.log.read(AnsweredBatch, "answers")
+        place = (who.version, state.epoch)
+        for batch in logged[self.followed.get(place, 0) :]:
+            if rehearses or batch.epoch == state.epoch:
                 number = int(batch.request_ids[0][1:])
                 answer = self.answers(who.version, number, 1)
                 self.log.append(ShadowBatch("sales", who.version, state.epoch, 0, 800, batch.request_ids, batch.rows, answer))
+        self.followed[place] = len(logged)
         self.report_shadow()
 
     def report_shadow(self, **changes: Any) -> None:
