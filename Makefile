@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export DO_NOT_TRACK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup test lint clean lock
+.PHONY: help setup demo test lint bench clean lock
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -21,6 +21,15 @@ $(VENV)/.installed: requirements.lock requirements-bootstrap.lock pyproject.toml
 	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-bootstrap.lock requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
+
+demo: setup ## the whole loop, told as it happens (DATA=FILE for the real bike data, KEEP=1 to leave everything up)
+	$(BIN)/understudy --home .understudy demo $(if $(DATA),--data "$(DATA)") $(if $(KEEP),--keep)
+
+bench: setup ## every benchmark, bounded; bench-NAME for one of them: table, results/NAME.json and plot
+	for one in benchmarks/[a-z]*.py; do name=$$(basename $$one .py); [ $$name = frame ] || $(BIN)/python -m benchmarks.$$name || exit 1; done
+
+bench-%: setup
+	$(BIN)/python -m benchmarks.$*
 
 test: setup lint ## lint, types and every test (ARGS='-k name' for a part)
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
