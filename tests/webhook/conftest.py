@@ -21,6 +21,7 @@ from adapters.webhook_signature import signed_headers
 from tests.prefect_server import free_port
 
 ROOT = Path(__file__).parents[2]
+CLIENT = httpx.Client(timeout=30)  # one for all: making a client costs more than a call
 SECRET = "a-secret-that-nobody-guesses"
 
 
@@ -52,11 +53,11 @@ class Running:
     def post(self, path: str, body: Any, **headers: str) -> httpx.Response:
         content = body if isinstance(body, bytes) else httpx.Request("POST", self.url, json=body).content
         sent = {"Authorization": f"Bearer {SECRET}", "Content-Type": "application/json"} | headers
-        return httpx.post(self.url + path, content=content, headers={k: v for k, v in sent.items() if v}, timeout=30)
+        return CLIENT.post(self.url + path, content=content, headers={k: v for k, v in sent.items() if v})
 
     def post_signed(self, path: str, content: bytes, at: float | None = None) -> httpx.Response:
         headers = signed_headers(SECRET, int(at or time.time()), content)
-        return httpx.post(self.url + path, content=content, headers=headers, timeout=30)
+        return CLIENT.post(self.url + path, content=content, headers=headers)
 
     def calls(self) -> list[dict[str, Any]]:
         with sqlite3.connect(self.home / "ledger.db") as connection:

@@ -208,7 +208,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.binary() | st.builds(lambda value: json.dumps(value).encode(), JSON))
 def test_any_bytes_are_a_notification_or_a_clear_refusal(content: bytes) -> None:
     for read in (read_notification, lambda body: read_event(body, {}), lambda body: read_event(body, {"ce-specversion": "1.0"})):
@@ -216,7 +216,7 @@ def test_any_bytes_are_a_notification_or_a_clear_refusal(content: bytes) -> None
             read(content)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.dictionaries(st.sampled_from([*event(), "data_base64"]), JSON), st.dictionaries(st.sampled_from(list(event()["data"])), JSON))
 def test_a_fuzzed_event_is_bounded_or_refused(outer: dict[str, Any], inner: dict[str, Any]) -> None:
     one = event() | outer

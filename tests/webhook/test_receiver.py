@@ -100,14 +100,14 @@ def test_a_binary_event_is_read_from_its_headers_where_the_sender_holds_the_toke
     assert answer.json()["reason"] == "asked for by ci"
 
 
-@pytest.mark.parametrize("pipeline", ["demand", "clicks"])
-def test_a_hundred_notifications_of_one_alert_at_once_give_one_run(running: Running, deployed: str, pipeline: str) -> None:
+@pytest.mark.parametrize(("pipeline", "times"), [("demand", 100), ("clicks", 30)])
+def test_many_notifications_of_one_alert_at_once_give_one_run(running: Running, deployed: str, pipeline: str, times: int) -> None:
     body = notification(alert(pipeline))
     with ThreadPoolExecutor(32) as pool:
-        answers = list(pool.map(lambda _: running.post("/hooks/alertmanager", body), range(100)))
+        answers = list(pool.map(lambda _: running.post("/hooks/alertmanager", body), range(times)))
     assert {answer.status_code for answer in answers} == {202}
     (run,) = {answer.json()["flow_run"] for answer in answers}
-    assert len(running.calls()) == 100
+    assert len(running.calls()) == times
     key = run_of(deployed, run)["idempotency_key"]
     made = httpx.post(f"{deployed}/flow_runs/count", json={"flow_runs": {"idempotency_key": {"any_": [key]}}}).json()
     assert made == 1
