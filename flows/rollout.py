@@ -40,6 +40,8 @@ def tick_once(pipeline: str) -> str:
     world = open_world(pipeline)
     done = tick(world.settings, world.pipeline, world.registry, world.ledger)
     get_run_logger().info("%s: %s", done.decision.act.value, done.decision.reason)
+    for one in done.outside:
+        get_run_logger().warning(one)
     return done.decision.act.value
 
 

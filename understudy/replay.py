@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -32,6 +33,7 @@ class ReplayResult:
         predictions: one per row, in the frame's order and index; NaN where not answered; of multiclass the chance of the first class.
         latency_p50_ms, latency_p99_ms: of answered requests, milliseconds.
         feedback: labels sent.
+        error: what the first request without an answer of 200 was told, or None.
     """
 
     requests: int
@@ -42,6 +44,7 @@ class ReplayResult:
     latency_p50_ms: float | None = None
     latency_p99_ms: float | None = None
     feedback: int = 0
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +53,27 @@ class _Answer:
     rows: pd.DataFrame
     data: list[Any] | None
     milliseconds: float
+    error: str | None = None
 
 
 def replay_frame(
-    settings: Settings, pipeline: Pipeline, frame: pd.DataFrame, *, rows_per_request: int = 20, feedback: bool = True
+    settings: Settings,
+    pipeline: Pipeline,
+    frame: pd.DataFrame,
+    *,
+    rows_per_request: int = 20,
+    feedback: bool = True,
+    speed: float | None = None,
+    feedback_delay: timedelta | None = None,
 ) -> ReplayResult:
-    """Send every row of a frame to the gateway in order of event time, then its labels as feedback.
+    """Send every row of a frame to the gateway in order of event time, and its labels as feedback.
 
     Args:
         frame: the features, `event_time`, and the target where feedback is wanted.
         rows_per_request: rows in one request, at least 1.
+        speed: how many times faster than the rows happened; as fast as the gateway answers when None.
+        feedback_delay: how long after its row a label comes, on the rows' clock; the spec's label_delay when None. Without `speed` all
+            labels come after the last request.
 
     Raises:
         UsageError: no gateway is up, or the frame lacks a column.
@@ -74,19 +88,40 @@ def replay_frame(
         raise UsageError(f"The rows to replay have no column '{missing[0]}'.", f"Columns there are: {', '.join(map(str, frame.columns))}.")
     if rows_per_request < 1 or frame.index.has_duplicates:
         raise UsageError("A replay needs at least one row a request and an index without duplicates.", "Reset the frame's index.")
-    result = asyncio.run(_replay(settings.gateway_url, spec, frame.sort_values(EVENT_TIME, kind="stable"), rows_per_request, feedback))
+    if speed is not None and speed <= 0:
+        raise UsageError("The speed of a replay is more than 0.", "Write 60 for a minute a second.")
+    pace = _Pace(speed, spec.columns.label_delay if feedback_delay is None else feedback_delay, frame[EVENT_TIME].min())
+    ordered = frame.sort_values(EVENT_TIME, kind="stable")
+    result = asyncio.run(_replay(settings.gateway_url, spec, ordered, rows_per_request, feedback, pace))
     return replace(result, predictions=result.predictions.reindex(frame.index))
 
 
-async def _replay(url: str, spec: PipelineSpec, frame: pd.DataFrame, size: int, feedback: bool) -> ReplayResult:
+@dataclass(frozen=True, slots=True)
+class _Pace:
+    """When a row's request and its label are sent: `speed` times faster than they happened, counted from the first row."""
+
+    speed: float | None
+    label_delay: timedelta
+    first: pd.Timestamp
+    began: float = field(default_factory=time.perf_counter)
+
+    async def reach(self, at: pd.Timestamp) -> None:
+        """Wait until a time on the rows' clock has come."""
+        if self.speed is not None:
+            await asyncio.sleep(self.began + (at - self.first).total_seconds() / self.speed - time.perf_counter())
+
+
+async def _replay(url: str, spec: PipelineSpec, frame: pd.DataFrame, size: int, feedback: bool, pace: _Pace) -> ReplayResult:
     limit = asyncio.Semaphore(_IN_FLIGHT)
     parts = [frame.iloc[start : start + size] for start in range(0, len(frame), size)]
     async with httpx.AsyncClient(base_url=url, timeout=_TIMEOUT_SECONDS, trust_env=False) as client:
         started = time.perf_counter()
-        answers = await asyncio.gather(*(_ask(client, limit, spec, part) for part in parts))
+        answers = await asyncio.gather(*(_play(client, limit, spec, part, feedback, pace) for part in parts))
         seconds = time.perf_counter() - started
         answered = [one for one in answers if one.data is not None]
-        sent = await _give_feedback(client, spec, answered) if feedback else 0
+        labels = [label for one in answered for label in _labels(spec, one, pace.label_delay)] if feedback else []
+        if pace.speed is None:
+            await _give_feedback(client, spec, labels)
     times = pd.Series([one.milliseconds for one in answered], dtype="float64")
     found: dict[Any, Any] = {}
     for one in answered:
@@ -99,8 +134,21 @@ async def _replay(url: str, spec: PipelineSpec, frame: pd.DataFrame, size: int, 
         predictions=pd.Series(found, name="prediction"),
         latency_p50_ms=float(times.quantile(0.5)) if answered else None,
         latency_p99_ms=float(times.quantile(0.99)) if answered else None,
-        feedback=sent,
+        feedback=len(labels),
+        error=next((one.error for one in answers if one.error is not None), None),
     )
+
+
+async def _play(
+    client: httpx.AsyncClient, limit: asyncio.Semaphore, spec: PipelineSpec, rows: pd.DataFrame, feedback: bool, pace: _Pace
+) -> _Answer:
+    """Send one request at its time and, where the replay is paced, its labels at theirs."""
+    await pace.reach(rows[EVENT_TIME].iloc[-1])
+    answer = await _ask(client, limit, spec, rows)
+    if feedback and pace.speed is not None and answer.data is not None:
+        await pace.reach(rows[EVENT_TIME].iloc[-1] + pace.label_delay)
+        await _give_feedback(client, spec, _labels(spec, answer, pace.label_delay))
+    return answer
 
 
 async def _ask(client: httpx.AsyncClient, limit: asyncio.Semaphore, spec: PipelineSpec, rows: pd.DataFrame) -> _Answer:
@@ -110,11 +158,13 @@ async def _ask(client: httpx.AsyncClient, limit: asyncio.Semaphore, spec: Pipeli
         started = time.perf_counter()
         try:
             response = await client.post(f"/v2/models/{spec.name}/infer", json=body)
-        except httpx.TransportError:
-            return _Answer(request_id, rows, None, 0.0)
+        except httpx.TransportError as error:
+            return _Answer(request_id, rows, None, 0.0, f"{type(error).__name__}: {error}")
         milliseconds = (time.perf_counter() - started) * 1000
-    data = response.json()["outputs"][0]["data"] if response.status_code == 200 else None
-    return _Answer(request_id, rows, None if data is None else data[:: max(1, len(data) // len(rows))], milliseconds)
+    if response.status_code != httpx.codes.OK:
+        return _Answer(request_id, rows, None, milliseconds, f"{response.status_code}: {response.text}")
+    data = response.json()["outputs"][0]["data"]
+    return _Answer(request_id, rows, data[:: max(1, len(data) // len(rows))], milliseconds)
 
 
 def infer_request(spec: PipelineSpec, rows: pd.DataFrame, request_id: str) -> dict[str, Any]:
@@ -135,22 +185,19 @@ def _tensor(name: str, values: pd.Series[Any]) -> dict[str, Any]:
     return {"name": name, "shape": [len(data)], "datatype": datatype, "data": data}
 
 
-async def _give_feedback(client: httpx.AsyncClient, spec: PipelineSpec, answers: list[_Answer]) -> int:
-    items = [item for one in answers for item in _labels(spec, one)]
-    for start in range(0, len(items), _FEEDBACK_PER_CALL):
+async def _give_feedback(client: httpx.AsyncClient, spec: PipelineSpec, labels: list[dict[str, Any]]) -> None:
+    for start in range(0, len(labels), _FEEDBACK_PER_CALL):
         try:
-            response = await client.post(f"/v2/models/{spec.name}/feedback", json={"feedback": items[start : start + _FEEDBACK_PER_CALL]})
+            response = await client.post(f"/v2/models/{spec.name}/feedback", json={"feedback": labels[start : start + _FEEDBACK_PER_CALL]})
         except httpx.TransportError as error:
             raise OutsideError(
                 f"The gateway at {client.base_url} did not take the labels of '{spec.name}': {error}.", "Try again."
             ) from error
-        if response.status_code != 202:
+        if response.status_code != httpx.codes.ACCEPTED:
             raise OutsideError(f"The gateway refused the labels of '{spec.name}' with {response.status_code}: {response.text}")
-    return len(items)
 
 
-def _labels(spec: PipelineSpec, answer: _Answer) -> list[dict[str, Any]]:
-    delay = spec.columns.label_delay
+def _labels(spec: PipelineSpec, answer: _Answer, delay: timedelta) -> list[dict[str, Any]]:
     pairs = zip(answer.rows[spec.columns.target].tolist(), answer.rows[EVENT_TIME], strict=True)
     return [
         {"id": answer.request_id, "row": row, "label": label, "observed_at": (at + delay).isoformat()}
