@@ -52,6 +52,19 @@ def test_four_weeks_without_a_rise_never_alarm_whatever_the_season_of_the_day(se
     assert alarmed == 0
 
 
+def test_with_short_blocks_the_worst_hours_of_each_day_are_expected_to_be_worse() -> None:
+    random = np.random.default_rng(10)
+    limits = LIMITS.model_copy(update={"error_block": timedelta(minutes=5)})
+    times = pd.Series(pd.date_range(START - 7 * DAY, START + 7 * DAY, freq="5min"))
+    losses = (1 + 0.6 * np.sin(2 * np.pi * times.dt.hour.to_numpy() / 24)) * random.gamma(5, 1 / 5, len(times))
+    before = (times < START).to_numpy()
+    expected = expectation(block_means(times[before], losses[before], limits.error_block), limits)
+    for hour in range(6, 24 * 7, 3):
+        known = ~before & (times < START + hour * HOUR).to_numpy()
+        found = error_drift(expected, times[known], losses[known], "log_loss", START + hour * HOUR, limits)[0]
+        assert found.severity is Severity.INFO, found.reason
+
+
 def test_a_rise_of_45_percent_is_seen_within_two_days_though_two_good_weeks_came_before() -> None:
     random = np.random.default_rng(12)
     delays = []
