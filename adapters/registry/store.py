@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import time
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from adapters.file_lock import file_lock
 from adapters.registry.connection import connect, is_server, told
 from adapters.registry.mlflow_model import PACKAGE_PATH, write_mlflow_model
 from adapters.registry.records import Registered, Registration
 from adapters.settings import Settings
-from contracts.errors import NotReproducible, UsageError
+from contracts.errors import NotReproducible, OutsideError, UsageError
 from contracts.lineage import Lineage
 from contracts.rollout import Aliases, ModelRef
 
@@ -87,8 +89,14 @@ class Registry:
         return _read(found[0]) if found else None
 
     def fetch_report(self, one: Registered, path: str, destination: Path) -> Path:
-        """Copy a file or folder of a version's report into a destination and return where it is."""
+        """Copy a file or folder of a version's report into a destination and return where it is.
+
+        What was logged through a server that is down now is read from where `understudy up` has that server keep it.
+        """
         with told(self._uri):
+            at = urlsplit(self._client.get_run(one.run_id).info.artifact_uri)
+            if at.scheme == "mlflow-artifacts" and not is_server(self._uri):
+                return _copied(self._settings.mlflow_artifacts / at.path.strip("/") / path, destination / path)
             return Path(self._client.download_artifacts(one.run_id, path, str(destination)))
 
     def register(self, given: Registration) -> Registered:
@@ -167,6 +175,14 @@ class Registry:
         metrics = [Metric(name, value, now, 0, model_id=model_id, run_id=run) for name, value in given.metrics.items()]
         self._client.log_batch(run, metrics, [Param(name, value) for name, value in given.params.items()])
         self._client.log_outputs(run, [LoggedModelOutput(model_id, 0)])
+
+
+def _copied(source: Path, target: Path) -> Path:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        return Path(shutil.copytree(source, target, dirs_exist_ok=True) if source.is_dir() else shutil.copyfile(source, target))
+    except OSError as error:
+        raise OutsideError(f"{source} of the version's report could not be read: {error}.", "Start MLflow: understudy up.") from error
 
 
 def _tags(given: Registration) -> dict[str, str]:

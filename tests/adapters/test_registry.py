@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,13 @@ import pytest
 
 from adapters.model_cache import cached_package
 from adapters.package_store import folder_digest, load_package, write_package
-from adapters.registry import Registration, Registry
+from adapters.registry import Registered, Registration, Registry
 from adapters.registry.connection import connect
 from adapters.settings import Settings, read_settings
 from contracts.errors import NotReproducible, OutsideError, UsageError
 from contracts.events import Cause, Trigger
 from contracts.lineage import Lineage
-from contracts.rollout import Aliases
+from contracts.rollout import Aliases, ModelRef
 from contracts.spec import Params, PipelineSpec
 from training.fit import fit
 
@@ -183,6 +184,20 @@ def test_aliases_are_set_and_taken_away_as_wanted(settings: Settings, tmp_path: 
     for wanted in (Aliases("1", "2", None), Aliases("2", None, "1"), Aliases("2", None, "1"), Aliases("1", None, None)):
         registry.move_aliases("moves", wanted)
         assert registry.aliases("moves") == wanted
+
+
+@on_file
+def test_a_report_logged_through_a_server_is_read_where_that_server_kept_it_once_it_is_down(settings: Settings, tmp_path: Path) -> None:
+    client = connect(settings.mlflow_uri)
+    run = client.create_run(client.create_experiment("served", artifact_location="mlflow-artifacts:/7"))
+    kept = settings.mlflow_artifacts / "7" / run.info.run_id / "artifacts"
+    (kept / "plots").mkdir(parents=True)
+    (kept / "plots" / "x.txt").write_text("a plot")
+    one = Registered(ModelRef("1", "d", "u", "s", datetime(2026, 1, 1, tzinfo=UTC)), LINEAGE, run.info.run_id, passed=True)
+    assert (Registry(settings).fetch_report(one, "plots", tmp_path / "fetched") / "x.txt").read_text() == "a plot"
+    assert Registry(settings).fetch_report(one, "plots/x.txt", tmp_path / "one").read_text() == "a plot"
+    with pytest.raises(OutsideError, match="Start MLflow"):
+        Registry(settings).fetch_report(one, "absent", tmp_path / "none")
 
 
 LOADED_ELSEWHERE = """

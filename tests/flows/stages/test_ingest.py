@@ -22,6 +22,7 @@ from adapters.pipeline_files import Pipeline, load_pipeline
 from adapters.settings import Settings, read_settings
 from contracts.errors import BatchRefused, SpecError
 from contracts.verdict import Outcome
+from flows.stages.checked import checks_of
 from flows.stages.ingest import ingest
 
 HOURS = 48
@@ -76,6 +77,9 @@ def test_only_rows_with_a_known_label_are_read_and_each_once(place: tuple[Settin
     assert (first.new_rows, first.snapshot.watermark) == (10, at(9))
     assert first.docs is not None
     assert first.docs.is_file()
+    kept = checks_of(place[0], first.snapshot)
+    assert kept is not None
+    assert (kept.verdicts, kept.rows, kept.quarantined, kept.docs) == (first.verdicts, 10, 0, str(first.docs))
     again = run(place, at(10))
     assert (again.new_rows, again.snapshot.id, again.verdicts) == (0, first.snapshot.id, ())
     rest = run(place)

@@ -24,6 +24,7 @@ from flows.stages.checked import Checked, keep_checks
 from flows.stages.evaluate import evaluate_stage
 from flows.stages.fit import fit_stage
 from flows.stages.retrain import STAGES, RetrainResult, retrain_local
+from flows.stages.tick import tick
 from flows.stages.work import Work, work_folder
 from tests.flows.stages.retrain_world import NAME, TRIGGER, at, build_world, pipeline_of, run_child, table
 
@@ -59,6 +60,17 @@ def things(settings: Settings) -> tuple[int, int, int, int, int]:
         len(client.search_runs(experiments)),
         len(client.search_logged_models(experiments)),
     )
+
+
+def decisions(settings: Settings) -> list[Act]:
+    """Return what two ticks of the rollout decided."""
+    ledger = Ledger(settings.ledger_url)
+    for _ in range(2):
+        tick(settings, pipeline_of(settings), Registry(settings), ledger)
+    found = [one.act for one in ledger.decisions(NAME)]
+    ledger.close()
+    assert Registry(settings).aliases(NAME).champion == "1"
+    return found
 
 
 def test_a_retrain_goes_through_every_stage_in_order_and_leaves_a_version_that_answers(world: Settings) -> None:
@@ -222,7 +234,7 @@ STEPS = [
 
 
 @pytest.mark.parametrize(("module", "name", "when"), STEPS)
-def test_killed_at_any_step_and_run_again_there_is_one_snapshot_one_version_one_submission(
+def test_killed_at_any_step_and_run_again_there_is_one_snapshot_one_version_one_submission_one_decision(
     world: Settings, module: str, name: str, when: str
 ) -> None:
     assert run_child(world.home, world.pipelines, module, name, when) == -signal.SIGKILL
@@ -231,3 +243,5 @@ def test_killed_at_any_step_and_run_again_there_is_one_snapshot_one_version_one_
     assert things(world) == (1, 1, 1, 1, 1)
     assert load_package(cached_package(world, done.model), done.model.digest).digest == done.model.digest
     assert not list((world.home / "work" / NAME).iterdir())
+    assert run(world).skipped is not None
+    assert decisions(world) == [Act.BOOTSTRAP]
