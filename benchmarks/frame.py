@@ -141,16 +141,20 @@ def _line(row: Row) -> str:
 
 
 def _plot(name: str, rows: list[Row], path: Path) -> None:
+    """Draw what can be compared: rows with a peer or a bar, all of them where there is none such; the bar is a dashed line."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
     mpl.rcParams["svg.hashsalt"] = name  # the same numbers give the same file
+    rows = [row for row in rows if row.peer is not None or row.bar is not None] or rows
     figure = Figure(figsize=(8, 0.9 + 0.55 * len(rows)), layout="constrained")
     axes = figure.subplots(len(rows), 1, squeeze=False)[:, 0]
     for axis, row in zip(axes, rows, strict=True):
         shown = [(row.ours, _OURS, "ours")] + ([] if row.peer is None else [(row.peer, _PEER, row.peer_name or "peer")])
         axis.barh([one[2] for one in shown], [one[0] for one in shown], color=[one[1] for one in shown])
         axis.invert_yaxis()
+        if row.bar is not None:
+            axis.axvline(row.bar * (row.peer or 1.0), color="#b03a2e", linestyle="--", linewidth=1)
         axis.set_title(row.what, fontsize=8, loc="left", pad=2)
         axis.tick_params(labelsize=7)
         axis.spines[["top", "right"]].set_visible(False)
