@@ -120,6 +120,19 @@ def test_other_ways_to_write_a_time_are_found(init: Init, pattern: str) -> None:
     assert (said["first"], said["last"]) == ("2026-01-01T00:00:00+00:00", "2026-04-10T23:00:00+00:00")
 
 
+def test_of_two_orderly_readings_of_a_date_the_denser_is_taken_and_the_other_is_mentioned(init: Init) -> None:
+    frame = sales(200).assign(at=pd.date_range("2026-01-01", periods=200, freq="h").strftime("%d/%m/%Y"))
+    said = init(frame, "--target", "sold", "--time", "at")
+    assert said["spec"]["columns"]["time_format"] == "%d/%m/%Y"
+    assert "day and month could be read the other way round" in next(one["why"] for one in said["decided"] if one["key"] == "columns.time")
+
+
+def test_numbers_of_any_size_are_taken(init: Init) -> None:
+    huge = np.random.default_rng(4).normal(size=2400)
+    said = init(sales().assign(huge=huge * 1e307, tiny=huge**3 / 1e300, endless=np.where(huge > 2, np.inf, huge)), "--target", "sold")
+    assert {"huge", "tiny", "endless"} <= set(kinds(said))
+
+
 def test_without_a_time_it_says_what_is_needed(init: Init, capsys: pytest.CaptureFixture[str]) -> None:
     said = refused(init, capsys, sales().drop(columns="at"), "--target", "sold")
     assert "rows.csv has no column that says when a row happened (weekday: without a year that is no time). Understudy orders" in said
@@ -148,6 +161,7 @@ def test_of_several_times_one_must_be_named(init: Init, capsys: pytest.CaptureFi
         ({}, ("--target", "shop", "--task", "regression"), "is not a number, so it cannot be a regression."),
         ({}, ("--target", "note"), "is text with 2400 different values: too many classes."),
         ({"event_time": 1}, ("--target", "sold"), "has a column 'event_time', a name used by Understudy itself."),
+        ({"price": "1,5", "weekday": 1, "shop": "x"}, ("--target", "sold"), "could be a feature: 'price': it is 1,5 in every row;"),
         ({"at": "2026-01-01"}, ("--target", "sold"), "The rows have only 1 different time(s)."),
     ],
 )

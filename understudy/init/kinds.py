@@ -112,6 +112,8 @@ def _text(known: pd.Series, name: str) -> Feature | LeftOut:
 
     if isinstance(known.dtype, pd.DatetimeTZDtype) or pd.api.types.is_datetime64_any_dtype(known.dtype):
         return LeftOut(name, "it is a time; take from it what matters, such as the hour, in feature code")
+    if pd.api.types.infer_dtype(known, skipna=True) == "boolean":
+        return LeftOut(name, "it holds true and false with gaps; write the gaps as a word of their own")
     if pd.api.types.infer_dtype(known, skipna=True) not in {"string", "categorical"}:
         return LeftOut(name, f"it mixes kinds ({pd.api.types.infer_dtype(known, skipna=True)})")
     texts = known.astype("string")

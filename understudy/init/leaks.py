@@ -35,7 +35,8 @@ def find_leaks(frame: pd.DataFrame, target: str, names: list[str], task: str) ->
     """
     rows = frame.dropna(subset=[target])
     rows = rows.iloc[:: max(1, len(rows) // _ROWS)]
-    leaks = _parts(rows, target, names) if task == "regression" else {}
+    with np.errstate(all="ignore"):  # sums and products of huge numbers equal nothing, which is the answer
+        leaks = _parts(rows, target, names) if task == "regression" else {}
     suspects = {}
     answer = _answer(rows[target], task)
     for name in names:
@@ -113,9 +114,8 @@ def _explained(column: pd.Series, answer: _Floats) -> float:
     import pandas as pd
     from sklearn.tree import DecisionTreeRegressor
 
-    numeric = pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype)
-    values = column.to_numpy(dtype=np.float64) if numeric else column.factorize()[0].astype(np.float64)
-    inputs = np.where(np.isfinite(values), values, np.nan).astype(np.float32).reshape(-1, 1)
+    ranks = column.rank(method="dense") if pd.api.types.is_numeric_dtype(column.dtype) else pd.Series(column.factorize()[0])
+    inputs = ranks.to_numpy(dtype=np.float32).reshape(-1, 1)  # a tree sees the order only, and ranks are never too large
     fitted = (np.arange(len(inputs)) * _BLOCKS // len(inputs)) % 2 == 0
     if fitted.all():
         return 0.0

@@ -90,15 +90,16 @@ def propose(name: str, sample: Sample, target: str, asked_times: tuple[str, ...]
     features, left_out = sort_columns(sample.frame, {target, *key, *_not_features(sample.frame, time)})
     leaks, suspects = find_leaks(rows, target, [one.column for one in features], task)
     features = [one for one in features if one.column not in leaks]
+    out = [*(LeftOut(column, why, leak=True) for column, why in leaks.items()), *left_out]
     if not features:
-        raise UsageError(f"{sample.path} has no column that could be a feature.", "Give a file with more columns.")
+        raise UsageError(f"{sample.path} has no column that could be a feature{_reasons(out)}.", "Give a file with more columns.")
     times = rows[EVENT_TIME]
     rhythm = find_rhythm(times)
     found = _Guesses(task, time, key, features, rhythm, _naive(rows, target, rhythm, task))
     return Proposal(
         spec=_spec(name, sample, target, found),
         features=features,
-        left_out=[*(LeftOut(column, why, leak=True) for column, why in leaks.items()), *left_out],
+        left_out=out,
         suspects=suspects,
         decided=_decided(found, task_why, key_why, times),
         rows=len(sample.frame),
@@ -112,6 +113,10 @@ def checked_spec(one: Proposal) -> PipelineSpec:
     return PipelineSpec.model_validate(one.spec)
 
 
+def _reasons(left_out: list[LeftOut]) -> str:
+    return ": " + "; ".join(f"'{one.column}': {one.why}" for one in left_out[:5]) if left_out else ""
+
+
 def _refuse_names(sample: Sample, target: str, asked_times: tuple[str, ...]) -> None:
     names = [str(name) for name in sample.frame.columns]
     if target not in names:
@@ -122,7 +127,10 @@ def _refuse_names(sample: Sample, target: str, asked_times: tuple[str, ...]) -> 
         raise UsageError(f"'{target}' is named as target and as time.", "A time is known beforehand; name another column.")
     taken = [name for name in RESERVED if name in names and (name == target or name not in asked_times)]
     if taken:
-        raise UsageError(f"{sample.path} has a column '{taken[0]}', a name used by Understudy itself.", "Rename it in the file.")
+        raise UsageError(
+            f"{sample.path} has a column '{taken[0]}', a name used by Understudy itself.",
+            "Rename it, or where it is the time, name it with --time.",
+        )
 
 
 def _in_order(sample: Sample, time: TimeGuess, target: str) -> pd.DataFrame:
