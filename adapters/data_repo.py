@@ -45,8 +45,15 @@ class DataRepo:
         return sorted((self._at(pipeline, tag) for tag in tags), key=lambda one: len(one.partitions))
 
     def newest(self, pipeline: str) -> Snapshot | None:
-        """Return a pipeline's newest snapshot, or None."""
-        found = self.snapshots(pipeline)
+        """Return a pipeline's newest snapshot, or None; takes as long however many there are."""
+        manifest = f"{pipeline}/{MANIFEST}"
+        if not (self._root / ".git").is_dir() or not git(self._root, "ls-tree", "--name-only", "HEAD", "--", manifest):
+            return None
+        last = read_manifest(git(self._root, "show", f"HEAD:{manifest}"), "")
+        tag = f"{pipeline}/{last.id}"
+        if git(self._root, "tag", "--list", tag):
+            return self._at(pipeline, tag)
+        found = self.snapshots(pipeline)  # its writer has not come to the tag yet, or was killed: it does not count
         return found[-1] if found else None
 
     def get(self, pipeline: str, snapshot_id: str) -> Snapshot:
