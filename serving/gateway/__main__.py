@@ -12,7 +12,7 @@ import click
 from contracts.errors import UnderstudyError, UsageError
 from serving.gateway.limits import Limits
 
-_GRACE_SECONDS = 3
+_GRACE_SECONDS = 2
 _BACKLOG = 2048
 _KEEP_ALIVE_SECONDS = 75  # longer than clients keep an idle connection: who closes first must be the one who would ask next
 _SWITCH_SECONDS = 0.001
@@ -41,7 +41,8 @@ _DEFAULTS = Limits()
 def main(host: str, port: int, max_body_bytes: int, max_rows: int, max_waiting_rows: int, access_log: bool) -> None:
     """Answer users with the champion of each pipeline."""
     # Before scikit-learn loads: on small batches a team of threads for each tree costs far more than it saves, and waits for its slowest.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    for library in ("OMP", "OPENBLAS", "MKL"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda *_: sys.exit(0))  # the server stops in good order, then hands the signal back
     sys.setswitchinterval(_SWITCH_SECONDS)  # the event loop gets its turn soon while a model is being loaded or answers

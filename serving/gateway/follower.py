@@ -21,7 +21,7 @@ from serving.gateway.route_file import read_routes, write_routes
 _POLL_SECONDS = 0.1
 _PATIENCE_SECONDS = 3.0  # how long the ledger is waited for before the cached route is served
 _OPEN_AGAIN_SECONDS = 1.0
-_STOP_SECONDS = 1.0
+_STOP_SECONDS = 0.4
 
 
 class Follower:
@@ -83,14 +83,13 @@ class Follower:
 
     def _want(self, patience: float) -> None:
         """Learn what is desired: from the ledger, or, where that has not answered in time since the start, from the cached route."""
-        routes = self._read()
+        routes, source = self._read(), "ledger"
+        if routes is None and self.route_from is None and time.monotonic() > patience:
+            routes, source = self._cached(), "cache"
         if routes is not None:
-            self.route_from = "ledger"
             self._desired |= routes
-        elif self.route_from is None and time.monotonic() > patience:
-            self.route_from = "cache"
-            self._desired = self._cached()
-        self._plane.expected = frozenset(self._desired)
+            self._plane.expected = frozenset(self._desired)
+            self.route_from = source  # last: from here on the gateway may call itself ready
 
     def _read(self) -> dict[str, Route] | None:
         if self.ledger is None:

@@ -11,8 +11,6 @@ from serving.gateway.asks import Answer, Ask
 from serving.gateway.errors import AnswerFailed, NotReady, Overloaded
 from serving.gateway.limits import Limits
 
-_STOP_SECONDS = 2.0
-
 
 class Line:
     """Takes requests on the event loop and answers them in a thread of its own, so that the loop never waits for a model.
@@ -47,11 +45,14 @@ class Line:
         self._queue.put((ask, future))
         return await future
 
-    def stop(self) -> None:
-        """Take no more requests and answer those that wait."""
+    def close(self) -> None:
+        """Take no more requests; those that wait are still answered."""
         self._open = False
         self._queue.put(None)
-        self._thread.join(_STOP_SECONDS)
+
+    def join(self, seconds: float) -> None:
+        """Wait until those that waited when the line was closed are answered."""
+        self._thread.join(seconds)
 
     def _work(self) -> None:
         going = True

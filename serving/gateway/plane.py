@@ -19,6 +19,7 @@ from serving.gateway.metrics import Meters
 from serving.gateway.recorder import Recorder
 
 _LATENCIES_KEPT = 2000
+_STOP_SECONDS = 1.0
 
 
 class DataPlane:
@@ -119,5 +120,8 @@ class DataPlane:
 
     def stop(self) -> None:
         """Answer what waits and take nothing more."""
+        end = time.monotonic() + _STOP_SECONDS
         for line in self._lines.values():
-            line.stop()
+            line.close()
+        for line in self._lines.values():
+            line.join(max(0.0, end - time.monotonic()))

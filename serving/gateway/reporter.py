@@ -13,7 +13,7 @@ from contracts.rollout import GatewayView
 from serving.gateway.plane import DataPlane
 
 _EVERY_SECONDS = 2.0
-_STOP_SECONDS = 2.0
+_STOP_SECONDS = 1.0
 
 
 class Reporter:

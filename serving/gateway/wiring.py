@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 
+from prometheus_client import disable_created_metrics
 from starlette.types import ASGIApp
 
 from adapters.process_log import configure_log
@@ -23,6 +24,8 @@ from serving.gateway.status import Status
 
 def build_gateway(settings: Settings, limits: Limits, port: int, *, log_all: bool) -> ASGIApp:
     """Return the whole gateway as an ASGI application; it begins to follow the route when the server starts it."""
+    # a series of birth times beside each counter, which nobody asks for
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus_client does not annotate it
     log, meters = configure_log("gateway"), Meters()
     name = f"{socket.gethostname()}:{port}"
     plane = DataPlane(settings.traffic, meters, limits, log)

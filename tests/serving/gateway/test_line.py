@@ -74,7 +74,8 @@ def test_who_waits_is_answered_by_one_call_and_who_does_not_wait_is_answered_at_
         assert [one.request_id for one in answers] == [f"r{number}" for number in range(8)]
         assert [len(one.predictions) for one in answers] == [1, *[2] * 7]
         assert line.waiting_rows == 0
-        line.stop()
+        line.close()
+        line.join(5)
 
     asyncio.run(all_of_them())
     assert calls == [1, 14]
@@ -98,7 +99,8 @@ def test_a_micro_batch_is_bounded_by_rows_and_the_line_by_what_may_wait(version:
             await line.ask(ask(who))
         go.set()
         await asyncio.gather(*waiting)
-        line.stop()
+        line.close()
+        line.join(5)
         with pytest.raises(NotReady, match="stopping"):
             await line.ask(ask(who))
 
@@ -116,7 +118,8 @@ def test_a_caller_who_went_away_holds_nobody_up_and_is_logged(version: LoadedVer
         gone.cancel()
         assert (await line.ask(ask(who, 2))).request_id == "r2"
         assert line.waiting_rows == 0
-        line.stop()
+        line.close()
+        line.join(5)
 
     asyncio.run(all_of_them())
     assert answered(tmp_path) == ["r1", "r2"]

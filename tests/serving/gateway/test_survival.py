@@ -6,12 +6,20 @@ import shutil
 import signal
 import sqlite3
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from adapters.model_cache import cached_package
+from adapters.process_log import configure_log
 from contracts.rollout import Route
 from contracts.traffic import AnsweredBatch
-from serving.gateway.route_file import write_routes
+from serving.gateway import follower
+from serving.gateway.limits import Limits
+from serving.gateway.metrics import Meters
+from serving.gateway.plane import DataPlane
+from serving.gateway.route_file import read_routes, write_routes
 from tests.serving.gateway.world import Gateway, Load, World
 
 NOWHERE = "postgresql+psycopg://nobody@127.0.0.1:9/none"  # nothing listens on the discard port
@@ -58,6 +66,24 @@ def test_without_a_ledger_a_tampered_cache_is_not_served(world: World) -> None:
         assert alone.infer("p").status_code == 503
     finally:
         alone.stop()
+
+
+def test_it_never_calls_itself_ready_before_it_knows_what_the_cached_route_asks_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = world.make("p", "1")
+    write_routes(world.settings.model_cache / "routes.json", {"p": Route(1, made.model, None)})
+    log, seen = configure_log("test"), []
+    plane = DataPlane(world.settings.traffic, Meters(), Limits(), log)
+    settings = replace(world.settings, ledger_url=NOWHERE)
+    one = follower.Follower(settings, plane, Meters(), log, swapped=lambda: None)
+    monkeypatch.setattr(follower, "_PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(follower, "read_routes", lambda path: seen.append(one.route_from) or read_routes(path))
+    one.start()
+    deadline = time.monotonic() + 30
+    while one.route_from is None and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert plane.expected == {"p"}
+    one.stop()
+    assert seen == [None]
 
 
 def test_a_ledger_that_goes_and_comes_back_changes_nothing_but_what_is_said(world: World) -> None:
