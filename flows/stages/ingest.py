@@ -21,6 +21,7 @@ from data_checks.quarantine import REASONS, Split, split
 from data_checks.schema import schema_conflicts
 from data_checks.verdicts import check_verdicts
 from flows.stages.checked import Checked, keep_checks
+from flows.stages.clock import traffic_now
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,8 @@ def ingest(settings: Settings, pipeline: Pipeline, until: datetime | None = None
     Args:
         settings: where everything is.
         pipeline: which pipeline.
-        until: only rows whose label is known by then: event_time + label_delay <= until.
+        until: only rows whose label is known by then: event_time + label_delay <= until. When None, a pipeline with `clock: event` takes
+            what its traffic says, so that a replay never learns from its future; any other takes every row there is.
 
     Raises:
         SpecError: the source or the suite is wrong, or the source has no row at all.
@@ -56,7 +58,8 @@ def ingest(settings: Settings, pipeline: Pipeline, until: datetime | None = None
     """
     spec = pipeline.spec
     repo = DataRepo(settings)
-    known_by = None if until is None else until - spec.columns.label_delay
+    known = until or traffic_now(settings, spec)
+    known_by = None if known is None else known - spec.columns.label_delay
     with repo.exclusive():
         before = repo.newest(spec.name)
         rows = read_new_rows(spec, before.watermark if before else None, known_by)

@@ -23,7 +23,9 @@ if os.environ["PREFECT__FLOW_RUN_ID"] == "slow":
     time.sleep(60)
 sys.exit(int(os.environ.get("WANTED", "0")))
 """
-SERVER = "import flows.warm.server as s; s._PRELOADED = (); s._ENGINE = 'stand_in_engine'; s.main()"  # a stand-in: the test is about processes
+SERVER = (
+    "import flows.warm.server as s; s._PRELOADED = (); s._ENGINE = 'stand_in_engine'; s.main()"  # a stand-in: the test is about processes
+)
 CLIENT = [sys.executable, "-m", "flows.warm.client"]
 
 
