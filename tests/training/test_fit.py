@@ -64,7 +64,7 @@ from training.fit import fit
 from training.threads import ONE_THREAD_ROWS
 from contracts.package import package_digest
 from contracts.spec import Params
-print(package_digest(fit(rows(ONE_THREAD_ROWS + 1000), spec(window="all"), Params(seed=3, estimator={"max_iter": 9}), None).files))
+print(package_digest(fit(rows(ONE_THREAD_ROWS + 1000), spec(window="all"), Params(seed=3, estimator={"max_iter": 4}), None).files))
 """
 
 

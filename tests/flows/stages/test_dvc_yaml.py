@@ -6,12 +6,15 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from adapters.sources.simulator import simulate
+from contracts.spec import SimulatorSource
 from flows.stages import __main__ as command
 from flows.stages.retrain import STAGES
 
@@ -124,7 +127,7 @@ def test_dvc_repro_in_a_clean_clone_registers_and_submits_a_version_and_shows_it
 
 
 def _clone(clone: Path) -> None:
-    """Copy what git tracks into a repository of its own, with fewer rows in ad_clicks."""
+    """Copy what git tracks into a repository of its own, with five days of ad_clicks in a file."""
     tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode().split("\0")
     for name in filter(None, tracked):
         if (ROOT / name).is_file() and not name.startswith("tests/"):
@@ -132,7 +135,11 @@ def _clone(clone: Path) -> None:
             (clone / name).write_bytes((ROOT / name).read_bytes())
     spec = clone / "pipelines" / "ad_clicks" / "pipeline.yaml"
     content = yaml.safe_load(spec.read_text())
-    content["source"]["rows_per_hour"] = 3
+    source = SimulatorSource.model_validate(content["source"] | {"rows_per_hour": 5})
+    simulate(source, None, datetime.fromisoformat(source.start).replace(tzinfo=UTC) + timedelta(days=5)).drop(columns="event_time").to_csv(
+        clone / "rows.csv", index=False
+    )
+    content["source"] = {"kind": "file", "path": "rows.csv"}
     content["checks"] = {"suite": "none.json"}  # Great Expectations' import would be most of the time
     content["gates"] = [{"metric": "log_loss", "max": 2}]
     spec.write_text(yaml.safe_dump(content))
