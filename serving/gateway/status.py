@@ -32,7 +32,8 @@ class Status:
 
     async def document(self) -> dict[str, Any]:
         """Return what is known now; waits a little for the ledger, never for long."""
-        if self._reading is None and time.monotonic() >= self._fresh_until and self._follower.ledger is not None:
+        fresh = time.monotonic() < self._fresh_until and self._plane.servings().keys() <= self._overviews.keys()
+        if self._reading is None and not fresh and self._follower.ledger is not None:
             self._reading = done = asyncio.Event()
             threading.Thread(target=self._read, args=(asyncio.get_running_loop(), done), name="status", daemon=True).start()
         if self._reading is not None:
