@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from contracts.errors import OutsideError
@@ -24,10 +25,14 @@ def first_champion(stage: Theatre) -> None:
         raise OutsideError("The first version was not made champion.", f"See: understudy history {stage.name}")
 
 
-def live(stage: Theatre) -> None:
-    """Replay the live traffic step by step; monitors look, alerts come over HTTP, schedules fire, ticks decide."""
+def live(stage: Theatre, interlude: Callable[[Theatre], None]) -> None:
+    """Replay the live traffic step by step; monitors look, alerts come over HTTP, schedules fire, ticks decide.
+
+    Args:
+        interlude: played once: at the first rest after a promotion, at the latest at the end.
+    """
     stage.story.chapter("The show goes on: live traffic, and labels that come later")
-    number = 0
+    number, played = 0, False
     while stage.now < stage.script.until:
         before, number = stage.now, number + 1
         result = stage.replay(min(stage.now + stage.script.step, stage.script.until))
@@ -38,10 +43,15 @@ def live(stage: Theatre) -> None:
             _retrain(stage, {"reason": f"scheduled: {line}", "cause": "schedule", "actor": "cron"})
         if stage.in_rollout:
             rollout(stage)
+        if not played and stage.state.phase is Phase.IDLE and stage.state.previous is not None:
+            interlude(stage)
+            played = True
         if number % _TOLD_EVERY == 1:
             errors = stage.story.served[-1][["served", "once"]].mean()
             said = f"{result.requests} requests, {result.failed} failed; error {errors['served']:.3g}, fitted once {errors['once']:.3g}"
             stage.story.tell("live traffic", said, stage.now)
+    if not played:
+        interlude(stage)
 
 
 def _is_due(stage: Theatre, line: str | None, before: datetime) -> bool:

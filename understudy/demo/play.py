@@ -90,8 +90,9 @@ def _perform(settings: Settings, pipeline: Pipeline, script: Script, story: Stor
     try:
         with runs.open_prefect(settings) as prefect:
             stage = Theatre(settings, pipeline, script, story, ledger, prefect, script.history_until)
-            for act in (acts.first_champion, acts.live, push_damaged, roll_back):
-                act(stage)
+            acts.first_champion(stage)
+            acts.live(stage, interlude=push_damaged)
+            roll_back(stage)
             return _conclude(stage)
     finally:
         ledger.close()

@@ -117,6 +117,7 @@ def _environment(settings: Settings, addresses: dict[str, str]) -> dict[str, str
         "PYTHONUNBUFFERED": "1",
     }
     overridable = {
+        "OMP_WAIT_POLICY": "passive",  # several processes share few cores: a thread that spins while it waits takes them from the others
         "PREFECT_HOME": str(settings.home / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_WORKER_QUERY_SECONDS": "1",

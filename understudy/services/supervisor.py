@@ -19,6 +19,7 @@ from types import FrameType
 
 from adapters.settings import Settings
 from contracts.errors import OutsideError
+from understudy.services.listeners import listens
 from understudy.services.plan import Plan, Service
 
 READY_SECONDS = 180.0  # a first start runs the migrations of two databases
@@ -95,7 +96,7 @@ class Supervisor:
         if name in ONE_SHOT:
             child.ready = code == 0
         elif code is None:
-            child.ready = _is_ready(child.service)
+            child.ready = _is_ready(child)
         if code not in (None, 0) or (code == 0 and name not in ONE_SHOT):
             raise OutsideError(f"{name} stopped with exit code {code} while it was starting.", f"Look into {self._log(name)}.")
         if child.ready and name not in ONE_SHOT:
@@ -170,10 +171,14 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(_KILL_WITH_PARENT, signal.SIGTERM)
 
 
-def _is_ready(service: Service) -> bool:
+def _is_ready(child: _Child) -> bool:
+    """Whether it answers; what answers on its port must be this very child, not a stranger who was quicker to take the port."""
+    service = child.service
     if service.ready_file is not None:
         return service.ready_file.exists()
-    return service.ready_url is None or answers(service.ready_url)
+    if service.ready_url is None or child.process is None:
+        return True
+    return answers(service.ready_url) and listens(child.process.pid, service.ready_url)
 
 
 def answers(url: str) -> bool:

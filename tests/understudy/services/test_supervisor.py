@@ -15,8 +15,10 @@ from pathlib import Path
 import pytest
 
 from adapters.settings import read_settings
+from understudy.services.listeners import listens
 from understudy.services.plan import make_plan
 from understudy.services.ports import DEFAULTS, choose_ports, is_free
+from understudy.services.supervisor import answers
 
 # stand-ins for the real services: these tests are about processes; the loop's test starts the real ones
 SUPERVISE = """
@@ -114,6 +116,23 @@ def test_a_service_that_cannot_start_is_named_with_its_log_and_the_rest_is_stopp
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert "broken stopped with exit code 7 while it was starting. Look into" in done.stderr
     assert not (home / "run" / "services.json").exists()
+
+
+def test_a_stranger_who_answers_on_the_port_is_not_taken_for_the_service(home: Path) -> None:
+    port, log = free_port(), home / "logs" / "web.log"
+    home.mkdir()
+    stranger = subprocess.Popen([sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"], stdout=subprocess.DEVNULL)
+    try:
+        until(lambda: answers(f"http://127.0.0.1:{port}/"))
+        assert listens(os.getpgid(stranger.pid), f"http://127.0.0.1:{port}/")
+        command = [sys.executable, "-c", SUPERVISE, str(home), "up", str(port)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    finally:
+        stranger.kill()
+        stranger.communicate()
+    assert "web stopped with exit code 1 while it was starting" in done.stderr
+    assert "Address already in use" in log.read_text()
+    assert not (home / "deployed").exists()
 
 
 def test_a_taken_port_is_replaced_by_a_free_one_and_none_is_given_twice() -> None:
