@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,20 @@ def test_plain_prefect_deploy_makes_the_same(place: dict[str, str], prefect_serv
     done = subprocess.run(command, env=place, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert seen(prefect_server, NAMES) == ours
+
+
+def test_a_schedule_really_makes_runs_that_say_so(place: dict[str, str], prefect_server: str) -> None:
+    file = Path(place["UNDERSTUDY_PIPELINES"]) / "ad_clicks" / "pipeline.yaml"
+    file.write_text(file.read_text().replace("clock: event ", "clock: wall  "))
+    number = deploy(place)["retrain/ad_clicks"]
+    wanted = {"deployments": {"id": {"any_": [number]}}}
+    ends = time.monotonic() + 120
+    while not (found := httpx.post(f"{prefect_server}/flow_runs/filter", json=wanted).raise_for_status().json()):
+        assert time.monotonic() < ends, "the scheduler made no run"
+        time.sleep(1)
+    assert all(one["auto_scheduled"] for one in found)
+    assert {one["parameters"]["cause"] for one in found} == {"schedule"}
+    assert {one["parameters"]["pipeline"] for one in found} == {"ad_clicks"}
 
 
 def test_without_a_server_the_command_says_what_to_do(tmp_path: Path) -> None:
