@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -143,10 +144,22 @@ def _errors(
     settings: Settings, spec: PipelineSpec, champion: ModelRef, held_out: pd.DataFrame, answered: pd.DataFrame, now: datetime
 ) -> tuple[Finding, ...]:
     manifest = Manifest.model_validate_json((cached_package(settings, champion) / MANIFEST).read_bytes())
+    return error_findings(spec, manifest.classes, held_out, answered, now)
+
+
+def error_findings(
+    spec: PipelineSpec, classes: Sequence[object], held_out: pd.DataFrame, answered: pd.DataFrame, now: datetime
+) -> tuple[Finding, ...]:
+    """Return what the error monitor says of the champion.
+
+    Args:
+        classes: that the champion knows, in the order of its probabilities; empty for regression.
+        held_out, answered: event_time, label (missing where there is none) and prediction of its held-out and of its live rows.
+    """
     limits, loss = spec.monitors, spec.rollout.stages[0].loss
 
     def per_row(rows: pd.DataFrame) -> tuple[pd.Series, NDArray[np.float64]]:
-        truth = coded(rows["label"], manifest.classes)
+        truth = coded(rows["label"], classes)
         known = np.isfinite(truth)
         return rows[EVENT_TIME][known], losses(loss, truth[known], _numbers(rows["prediction"][known]))
 
