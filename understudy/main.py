@@ -14,6 +14,7 @@ from contracts.errors import UnderstudyError
 # command -> (module, one line of help): a command's module is imported only when it is asked for
 _COMMANDS = {
     "abort": ("operate", "Take the candidate out; the champion stays."),
+    "backtest": ("backtest", "Compare refit policies over the pipeline's own history."),
     "check": ("data", "Run the suite on a file, or on the newest snapshot."),
     "demo": ("demo", "Play the whole loop with every real part; ends with an HTML report."),
     "deploy": ("deploy", "Register the deployments of all pipelines on a Prefect server."),

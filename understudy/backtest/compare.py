@@ -1,0 +1,170 @@
+"""Several policies over the same history, each drift policy beside a calendar with as many fits, and what to make of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pandas as pd
+
+from contracts.columns import EVENT_TIME
+from contracts.duration import format_duration
+from contracts.errors import UsageError
+from contracts.spec import RolloutSpec
+from understudy.backtest.cost import Cost, cost_of
+from understudy.backtest.policies import Policy, parse_policy, same_budget
+from understudy.backtest.walk import Calendar, Walk
+from understudy.backtest.world import World
+
+_AS_GOOD = 1.05  # of the best loss: within this the policy with the fewest fits is recommended
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A backtest's answer.
+
+    Attributes:
+        loss: what is compared. fits: different fits that were made for all policies together.
+        costs: in the order that was asked for, then the calendars with the budget of a drift policy.
+        notes: what a reader must know: what this walk leaves out.
+    """
+
+    pipeline: str
+    loss: str
+    start: datetime
+    until: datetime
+    step: timedelta
+    rows: int
+    fits: int
+    costs: list[Cost]
+    recommendation: str
+    notes: list[str]
+
+
+def calendar_of(history: pd.DataFrame, world: World, start: datetime | None, until: datetime | None, step: timedelta) -> Calendar:
+    """Return when to look; where nobody says from when, the first train.window and train.holdout are history, or the first third of all.
+
+    Raises:
+        UsageError: nothing lies between the start and the end.
+    """
+    if history.empty:
+        raise UsageError("The source has no row.", "Look at source in pipeline.yaml.")
+    first, last = (history[EVENT_TIME].iloc[place].to_pydatetime() for place in (0, -1))
+    end = min(until, last) if until is not None else last
+    begin = start or _after_history(first, end, world)
+    if not first < begin < end:
+        raise UsageError(
+            f"Nothing can be walked from {begin:%Y-%m-%d} to {end:%Y-%m-%d}: the history is from {first:%Y-%m-%d} to {last:%Y-%m-%d}.",
+            "Give a --from date inside it, after enough rows for a first fit.",
+        )
+    return Calendar(begin, end, step)
+
+
+def _after_history(first: datetime, end: datetime, world: World) -> datetime:
+    third, window = first + (end - first) / 3, world.spec.train.window
+    needed = first + window + world.spec.train.holdout if isinstance(window, timedelta) else third
+    return min(third, needed).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+
+
+def compare_policies(
+    world: World, names: Sequence[str], calendar: Calendar, tell: Callable[[str, int, int], None] = lambda _name, _done, _of: None
+) -> Comparison:
+    """Walk each policy, `never` first since all are held against it.
+
+    Args:
+        names: policies as people type them.
+        tell: takes a policy's name, the steps done, and how many there are.
+
+    Raises:
+        UsageError: a name is no policy, or the first model cannot be had.
+    """
+    asked = [parse_policy(name, calendar.step) for name in dict.fromkeys(names)]
+    never = next((one for one in asked if one.name == "never"), None) or Policy("never")
+    rollout, notes = simulated(world.spec.rollout)
+
+    def walk(policy: Policy, reference: float | None) -> Cost:
+        walked = Walk(world, policy, calendar, rollout, lambda done, of: tell(policy.name, done, of)).run()
+        return cost_of(world, walked, calendar, reference)
+
+    done: dict[str, Cost] = {never.name: walk(never, None)}
+    reference = done[never.name].loss
+    for policy in asked:
+        if policy.name not in done:
+            done[policy.name] = walk(policy, reference)
+    for policy in asked:
+        fits = done[policy.name].fits
+        if policy.drift and fits > 1:
+            peer = same_budget(policy, fits, calendar.looks)
+            done[f"{peer.name} ({policy.name})"] = walk(peer, reference)
+    costs = list(done.values())
+    rows = sum(point.rows for point in costs[0].over_time)
+    loss = world.spec.rollout.stages[0].loss
+    said = recommend(costs, loss)
+    return Comparison(world.spec.name, loss, calendar.start, calendar.until, calendar.step, rows, world.fits, costs, said, notes)
+
+
+def simulated(spec: RolloutSpec) -> tuple[RolloutSpec, list[str]]:
+    """Return the rollout as it can be walked without people, and what that leaves out."""
+    notes = [
+        "Latency and failures of requests are not simulated: every answer takes as long as any other and none fails.",
+        "Monitors of inputs and predictions are not walked: they warn, and a warning refits nothing. The suite is not run on history.",
+    ]
+    if spec.promotion == "manual":
+        notes.append("The spec asks for manual promotion: the walk promotes as soon as the evidence is in.")
+    return spec.model_copy(update={"promotion": "automatic"}), notes
+
+
+def recommend(costs: Sequence[Cost], loss: str) -> str:
+    """Return in words which policy to take: the one with the fewest fits among those near the best loss, and what speaks against it."""
+    real = [one for one in costs if one.policy != "oracle" and one.budget_of is None]
+    best = min(real, key=lambda one: one.loss)
+    near = [one for one in real if one.loss <= best.loss * _AS_GOOD]
+    chosen = min(near, key=lambda one: (one.fits, one.loss))
+    if chosen.policy == "never":
+        return f"Nothing speaks for refitting: without it the {loss} is {chosen.loss:.4g}, and no policy is more than 5 % better."
+    said = [
+        f"Take {chosen.policy}: {loss} {chosen.loss:.4g} with {chosen.fits} fits, "
+        f"{1 - chosen.relative:.0%} less than a model that is never refitted."
+    ]
+    if best is not chosen:
+        said.append(f"{best.policy} reaches {best.loss:.4g}, less than 5 % better, and takes {best.fits} fits.")
+    said += _beside(costs, chosen)
+    if chosen.rejections > chosen.promotions:
+        said.append(
+            f"{chosen.rejections} of its {chosen.fits} fits were turned away: look at gates, margin and window before you rely on it."
+        )
+    if chosen.paused:
+        said.append("It ended paused: live, an operator would have been asked.")
+    return " ".join(said)
+
+
+def _beside(costs: Sequence[Cost], chosen: Cost) -> list[str]:
+    """Hold a drift policy against the calendar with as many fits, and any policy against the oracle."""
+    said = []
+    for peer in costs:
+        if peer.budget_of == chosen.policy:
+            better = "better" if chosen.loss < peer.loss else "no better"
+            said.append(f"It is {better} than the calendar with {peer.fits} fits ({peer.loss:.4g}).")
+        if peer.policy == "oracle":
+            said.append(f"Refitting at each step and promoting unseen gives {peer.loss:.4g} with {peer.fits} fits.")
+    return said
+
+
+def table(found: Comparison) -> list[str]:
+    """Return the table as lines of text."""
+    head: tuple[str, ...] = ("policy", found.loss, "to never", "fits", "promoted", "rejected", "rolled back")
+    lines = [head]
+    for one in found.costs:
+        name = f"{one.policy} (as many as {one.budget_of})" if one.budget_of else one.policy
+        numbers = (f"{one.loss:.4g}", f"{one.relative:.2f}", one.fits, one.promotions, one.rejections, one.rollbacks)
+        lines.append((name, *map(str, numbers)))
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    rows = [_line(line, widths) for line in lines]
+    span = f"{found.start:%Y-%m-%d} to {found.until:%Y-%m-%d} in steps of {format_duration(found.step)}"
+    return [f"{found.pipeline}: {found.rows} rows, {span}; {found.fits} different fits", *rows, "", found.recommendation]
+
+
+def _line(cells: tuple[str, ...], widths: list[int]) -> str:
+    """The first to the left, the others to the right."""
+    return "  ".join([cells[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True))])
