@@ -36,7 +36,7 @@ ROOT = Path(__file__).parents[2]
 CLICKS = Script(
     "ad_clicks",
     datetime(2026, 1, 22, tzinfo=UTC),
-    datetime(2026, 1, 28, tzinfo=UTC),
+    datetime(2026, 1, 30, tzinfo=UTC),
     timedelta(hours=12),
     40,
     "log loss per impression",
@@ -143,7 +143,7 @@ def test_the_registry_says_the_same_champion_as_the_ledger_and_mlflow_can_load_i
     assert {"snapshot", "data_digest", "spec_digest", "git_commit", "git_tree", "environment_digest"} <= set(tags)
 
 
-def test_status_says_who_serves_and_on_what_decisions(house: Settings) -> None:
+def test_status_says_who_serves_and_on_what_decisions(house: Settings, report: dict[str, Any]) -> None:
     command = [
         sys.executable,
         "-m",
@@ -159,7 +159,7 @@ def test_status_says_who_serves_and_on_what_decisions(house: Settings) -> None:
     document = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     promised = {"pipeline", "champion", "previous", "candidate", "phase", "stage", "epoch", "route", "evidence", "shadow", "decisions"}
     assert promised <= set(document)
-    assert document["champion"]["version"] == "1"
+    assert document["champion"]["version"] == next(version for act, version in reversed(decided(report)) if act == "rollback")
     assert {"id", "at", "action", "reason", "actor", "version"} <= set(document["decisions"][0])
 
 

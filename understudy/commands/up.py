@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _STOP_SECONDS = 30.0
 _POLL_SECONDS = 0.1
+_started: dict[int, subprocess.Popen[bytes]] = {}  # by this process, to be waited for when they are stopped
 
 
 @click.command()
@@ -106,6 +107,7 @@ def start_detached(settings: Settings) -> None:
     command = [sys.executable, "-m", "understudy", "--home", str(settings.home), "--pipelines", str(settings.pipelines), "up"]
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)  # noqa: S603  # our own command
+    _started[process.pid] = process
     while not settings.services_file.exists():
         if process.poll() is not None:
             last = log.read_text().strip().splitlines()[-3:]
@@ -130,4 +132,6 @@ def stop(settings: Settings) -> bool:
         if time.monotonic() > deadline:
             raise OutsideError(f"Process {pid} did not stop within {_STOP_SECONDS:g} s.", f"Look into {settings.home / 'logs'}.")
         time.sleep(_POLL_SECONDS)
+    if pid in _started:
+        _started.pop(pid).wait()
     return True

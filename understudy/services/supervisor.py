@@ -133,6 +133,7 @@ class Supervisor:
                 self.tell(f"{name} stopped with exit code {child.process.returncode}; it is started again in {pause:g} s")
             elif now >= child.due:
                 child.due = 0.0
+                _kill_group(child.process)  # what it left behind would hold its port
                 self._start(child)
 
     def _publish(self) -> None:

@@ -28,7 +28,13 @@ from adapters.settings import read_settings
 from understudy.services.plan import Plan, Service
 from understudy.services.supervisor import Supervisor
 home, port = Path(sys.argv[1]), sys.argv[3]
-web = (sys.executable, "-m", "http.server", port, "--bind", "127.0.0.1", "--directory", str(home))
+serve = (  # a server with a worker of its own
+    "import pathlib, runpy, subprocess, sys\\n"
+    "worker = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\\n"
+    "pathlib.Path(sys.argv.pop(), 'worker.pid').write_text(str(worker.pid))\\n"
+    "runpy.run_module('http.server', run_name='__main__')"
+)
+web = (sys.executable, "-c", serve, port, "--bind", "127.0.0.1", str(home))
 sleeper = (sys.executable, "-c", "import time; time.sleep(600)")
 once = (sys.executable, "-c", "import pathlib, sys; pathlib.Path(sys.argv[1], 'deployed').touch()", str(home))
 services = (
@@ -109,6 +115,16 @@ def test_a_service_that_dies_is_started_again(home: Path, supervised: subprocess
     os.kill(old, signal.SIGKILL)
     children = Path(f"/proc/{supervised.pid}/task/{supervised.pid}/children")
     until(lambda: len(children.read_text().split()) == 2 and str(old) not in children.read_text().split())
+
+
+def test_what_a_dead_service_left_behind_goes_before_it_is_started_again(home: Path, supervised: subprocess.Popen[str]) -> None:
+    worker = int((home / "worker.pid").read_text())
+    os.kill(pids(home)["web"], signal.SIGKILL)
+    until(lambda: not alive(worker))
+    url = json.loads((home / "run" / "services.json").read_text())["web"]
+    until(lambda: answers(f"{url}/"))
+    assert int((home / "worker.pid").read_text()) != worker
+    assert supervised.poll() is None
 
 
 def test_a_service_that_cannot_start_is_named_with_its_log_and_the_rest_is_stopped(home: Path) -> None:
