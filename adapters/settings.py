@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,18 @@ class Settings:
     webhook_url: str | None
     webhook_secret: str | None
     prefect_auth: str | None = None
+    tokens_file: Path | None = None
+    gateway_token: str | None = field(default=None, repr=False)
 
     @property
     def services_file(self) -> Path:
         """The file in which `understudy up` writes its addresses."""
         return self.home / "run" / "services.json"
+
+    @property
+    def gateway_headers(self) -> dict[str, str]:
+        """What a call to the gateway carries: the token, where there is one."""
+        return {} if self.gateway_token is None else {"Authorization": f"Bearer {self.gateway_token}"}
 
 
 def _services(home: Path) -> dict[str, Any]:
@@ -52,6 +59,22 @@ def _secret(home: Path) -> str | None:
     if named:
         raise UsageError(f"The webhook secret file '{named}' does not exist.", "Create it, or unset UNDERSTUDY_WEBHOOK_SECRET_FILE.")
     return None
+
+
+def _named_file(variable: str, what: str) -> Path | None:
+    named = os.environ.get(variable)
+    if not named:
+        return None
+    path = Path(named).absolute()
+    if not path.is_file():
+        raise UsageError(f"The {what} '{named}' does not exist.", f"Create it, or unset {variable}.")
+    return path
+
+
+def _gateway_token() -> str | None:
+    path = _named_file("UNDERSTUDY_TOKEN_FILE", "token file")
+    token = os.environ.get("UNDERSTUDY_TOKEN") or (path.read_text() if path else "")
+    return token.strip() or None
 
 
 def read_settings(home: Path | None = None, pipelines: Path | None = None) -> Settings:
@@ -78,4 +101,6 @@ def read_settings(home: Path | None = None, pipelines: Path | None = None) -> Se
         webhook_url=env.get("UNDERSTUDY_WEBHOOK_URL") or up.get("webhook"),
         webhook_secret=_secret(root),
         prefect_auth=env.get("PREFECT_API_AUTH_STRING"),
+        tokens_file=_named_file("UNDERSTUDY_TOKENS_FILE", "tokens file"),
+        gateway_token=_gateway_token(),
     )

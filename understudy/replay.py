@@ -92,7 +92,7 @@ def replay_frame(
         raise UsageError("The speed of a replay is more than 0.", "Write 60 for a minute a second.")
     pace = _Pace(speed, spec.columns.label_delay if feedback_delay is None else feedback_delay, frame[EVENT_TIME].min())
     ordered = frame.sort_values(EVENT_TIME, kind="stable")
-    result = asyncio.run(_replay(settings.gateway_url, spec, ordered, rows_per_request, feedback, pace))
+    result = asyncio.run(_replay(settings, spec, ordered, rows_per_request, feedback, pace))
     return replace(result, predictions=result.predictions.reindex(frame.index))
 
 
@@ -111,10 +111,11 @@ class _Pace:
             await asyncio.sleep(self.began + (at - self.first).total_seconds() / self.speed - time.perf_counter())
 
 
-async def _replay(url: str, spec: PipelineSpec, frame: pd.DataFrame, size: int, feedback: bool, pace: _Pace) -> ReplayResult:
+async def _replay(settings: Settings, spec: PipelineSpec, frame: pd.DataFrame, size: int, feedback: bool, pace: _Pace) -> ReplayResult:
     limit = asyncio.Semaphore(_IN_FLIGHT)
     parts = [frame.iloc[start : start + size] for start in range(0, len(frame), size)]
-    async with httpx.AsyncClient(base_url=url, timeout=_TIMEOUT_SECONDS, trust_env=False) as client:
+    called = {"base_url": settings.gateway_url or "", "headers": settings.gateway_headers}
+    async with httpx.AsyncClient(**called, timeout=_TIMEOUT_SECONDS, trust_env=False) as client:
         started = time.perf_counter()
         answers = await asyncio.gather(*(_play(client, limit, spec, part, feedback, pace) for part in parts))
         seconds = time.perf_counter() - started

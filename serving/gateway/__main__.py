@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import signal
 import socket
@@ -9,6 +10,7 @@ import sys
 
 import click
 
+from adapters.settings import Settings, read_settings
 from contracts.errors import UnderstudyError, UsageError
 from serving.gateway.limits import Limits
 
@@ -38,7 +40,8 @@ _DEFAULTS = Limits()
     help="Rows that may wait for one pipeline; beyond them requests get 429.",
 )
 @click.option("--access-log", is_flag=True, envvar="UNDERSTUDY_ACCESS_LOG", help="Log every request, not only refused and failed ones.")
-def main(host: str, port: int, max_body_bytes: int, max_rows: int, max_waiting_rows: int, access_log: bool) -> None:
+@click.option("--insecure", is_flag=True, help="Listen beyond loopback without a tokens file: whoever reaches the port may call.")
+def main(host: str, port: int, max_body_bytes: int, max_rows: int, max_waiting_rows: int, access_log: bool, insecure: bool) -> None:
     """Answer users with the champion of each pipeline."""
     # Before scikit-learn loads: on small batches a team of threads for each tree costs far more than it saves, and waits for its slowest.
     for library in ("OMP", "OPENBLAS", "MKL"):
@@ -47,12 +50,24 @@ def main(host: str, port: int, max_body_bytes: int, max_rows: int, max_waiting_r
         signal.signal(one, lambda *_: sys.exit(0))  # the server stops in good order, then hands the signal back
     sys.setswitchinterval(_SWITCH_SECONDS)  # the event loop gets its turn soon while a model is being loaded or answers
     try:
-        listening = _listen(host, port)
+        settings = read_settings()
+        if not (insecure or settings.tokens_file or _is_loopback(host)):
+            raise UsageError(
+                f"The gateway does not listen on {host or 'every address'} without tokens: whoever reaches it could call it.",
+                "Set UNDERSTUDY_TOKENS_FILE, or say --insecure where something else guards the port.",
+            )
         limits = Limits(body_bytes=max_body_bytes, rows=max_rows, waiting_rows=max_waiting_rows)
-        _serve(listening, limits, access_log)
+        _serve(settings, _listen(host, port), limits, access_log)
     except UnderstudyError as error:
         click.echo(str(error), err=True)
         raise SystemExit(error.exit_code) from None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"  # any other name may lead anywhere
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -67,13 +82,12 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _serve(listening: socket.socket, limits: Limits, access_log: bool) -> None:
+def _serve(settings: Settings, listening: socket.socket, limits: Limits, access_log: bool) -> None:
     import uvicorn
 
-    from adapters.settings import read_settings
     from serving.gateway.wiring import build_gateway
 
-    app = build_gateway(read_settings(), limits, listening.getsockname()[1], log_all=access_log)
+    app = build_gateway(settings, limits, listening.getsockname()[1], log_all=access_log)
     config = uvicorn.Config(
         app,
         log_config=None,

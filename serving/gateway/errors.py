@@ -2,6 +2,8 @@
 
 UsageError                 the caller can mend it
 ├── BadRequest       400
+├── NotKnown         401
+├── NotAllowed       403
 ├── NotServed        404
 └── TooLarge         413
 OutsideError               trying again may help
@@ -17,6 +19,14 @@ from contracts.errors import OutsideError, UnderstudyError, UsageError
 
 class NotServed(UsageError):
     """No pipeline of that name is served here."""
+
+
+class NotKnown(UsageError):
+    """The call carries no token, or one that is not in the tokens file."""
+
+
+class NotAllowed(UsageError):
+    """The token is known and its scopes do not cover the call."""
 
 
 class TooLarge(UsageError):

@@ -20,10 +20,15 @@ from serving.gateway.metrics import Meters
 from serving.gateway.plane import DataPlane
 from serving.gateway.reporter import Reporter
 from serving.gateway.status import Status
+from serving.gateway.tokens import Tokens
 
 
 def build_gateway(settings: Settings, limits: Limits, port: int, *, log_all: bool) -> ASGIApp:
-    """Return the whole gateway as an ASGI application; it begins to follow the route when the server starts it."""
+    """Return the whole gateway as an ASGI application; it begins to follow the route when the server starts it.
+
+    Raises:
+        UsageError: the tokens file cannot be read.
+    """
     # a series of birth times beside each counter, which nobody asks for
     disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus_client does not annotate it
     log, meters = configure_log("gateway"), Meters()
@@ -43,4 +48,5 @@ def build_gateway(settings: Settings, limits: Limits, port: int, *, log_all: boo
         plane.stop()
 
     parts = (V2(plane, follower), Scoring(plane), Feedback(plane), Pages(plane, status, meters))
-    return build_app([route for part in parts for route in part.routes()], meters, log, start, stop, log_all=log_all)
+    tokens = None if settings.tokens_file is None else Tokens(settings.tokens_file, log)
+    return build_app([route for part in parts for route in part.routes()], meters, log, start, stop, tokens, log_all=log_all)

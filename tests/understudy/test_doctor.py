@@ -132,6 +132,22 @@ def test_a_secret_that_others_can_read_and_one_that_is_gone(doctor: Doctor, monk
     assert "does not exist" in said["settings"]["said"]
 
 
+def test_a_wrong_tokens_file_is_named_by_line_and_one_that_others_can_read_is_a_warning(
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    tokens = tmp_path / "tokens"
+    tokens.write_text("shop infer\n")
+    monkeypatch.setenv("UNDERSTUDY_TOKENS_FILE", str(tokens))
+    code, said = doctor()
+    assert (code, said["tokens"]["state"]) == (2, "wrong")
+    assert "line 1: there are 2 words" in said["tokens"]["said"]
+    tokens.write_text("shop infer a-token-that-nobody-guesses\n")
+    tokens.chmod(0o644)
+    assert doctor()[1]["tokens"]["remedy"] == f"chmod 600 {tokens}"
+    tokens.chmod(0o600)
+    assert doctor()[1]["tokens"]["said"] == f"{tokens}: shop"
+
+
 def test_a_service_that_does_not_answer_exits_3_and_one_that_does_exits_0(
     doctor: Doctor, monkeypatch: pytest.MonkeyPatch, web: Callable[[int], str]
 ) -> None:

@@ -25,6 +25,7 @@ class _Caller(threading.Thread):
     def __init__(self, stage: Theatre) -> None:
         super().__init__(daemon=True)
         self._url = f"{stage.settings.gateway_url}/v2/models/{stage.name}/infer"
+        self._headers = stage.settings.gateway_headers
         self._rows = stage.traffic[stage.traffic[EVENT_TIME] < stage.now].tail(1)
         self._spec = stage.pipeline.spec
         self.answers: list[tuple[float, str]] = []
@@ -32,7 +33,7 @@ class _Caller(threading.Thread):
         self.enough = threading.Event()
 
     def run(self) -> None:
-        with httpx.Client(timeout=_SECONDS, trust_env=False) as client:
+        with httpx.Client(timeout=_SECONDS, trust_env=False, headers=self._headers) as client:
             number = 0
             while not self.enough.is_set():
                 number += 1

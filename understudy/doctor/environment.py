@@ -8,6 +8,8 @@ import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from contracts.errors import UsageError
+from serving.gateway.tokens import read_tokens
 from understudy.doctor.finding import Finding, ok, warning, wrong
 
 KNOWN = (
@@ -19,6 +21,9 @@ KNOWN = (
     "UNDERSTUDY_GATEWAY_URL",
     "UNDERSTUDY_WEBHOOK_URL",
     "UNDERSTUDY_WEBHOOK_SECRET_FILE",
+    "UNDERSTUDY_TOKENS_FILE",
+    "UNDERSTUDY_TOKEN",
+    "UNDERSTUDY_TOKEN_FILE",
     "UNDERSTUDY_MAX_BODY_BYTES",
     "UNDERSTUDY_MAX_ROWS",
     "UNDERSTUDY_MAX_WAITING_ROWS",
@@ -39,6 +44,19 @@ def look_at_environment(environment: Mapping[str, str], home: Path) -> Iterator[
     secret = Path(environment.get("UNDERSTUDY_WEBHOOK_SECRET_FILE") or home / "webhook.secret")
     if secret.is_file():
         yield _secret(secret)
+    tokens = environment.get("UNDERSTUDY_TOKENS_FILE")
+    if tokens and Path(tokens).is_file():
+        yield _tokens(Path(tokens))
+
+
+def _tokens(path: Path) -> Finding:
+    try:
+        callers = read_tokens(path)
+    except UsageError as error:
+        return wrong("tokens", error.message, error.remedy)
+    if path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        return warning("tokens", f"{path} can be read by others on this machine.", f"chmod 600 {path}")
+    return ok("tokens", f"{path}: {', '.join(sorted({one.name for one in callers}))}")
 
 
 def _secret(path: Path) -> Finding:

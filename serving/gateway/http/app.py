@@ -10,7 +10,9 @@ from starlette.types import ASGIApp
 from structlog.typing import FilteringBoundLogger
 
 from serving.gateway.http.edge import Edge
+from serving.gateway.http.guard import Guard
 from serving.gateway.metrics import Meters
+from serving.gateway.tokens import Tokens
 
 
 def build_app(
@@ -19,6 +21,7 @@ def build_app(
     log: FilteringBoundLogger,
     start: Callable[[], None],
     stop: Callable[[], None],
+    tokens: Tokens | None,
     *,
     log_all: bool,
 ) -> ASGIApp:
@@ -26,10 +29,11 @@ def build_app(
 
     Args:
         start, stop: called when the server starts and has answered its last request.
+        tokens: who may call; everybody may where it is None.
         log_all: log every request, not only refused and failed ones.
     """
     router = Router(routes, redirect_slashes=False, lifespan=_lifespan(start, stop))
-    return Edge(router, meters, log, log_all=log_all)
+    return Edge(router if tokens is None else Guard(router, tokens), meters, log, log_all=log_all)
 
 
 def _lifespan(start: Callable[[], None], stop: Callable[[], None]) -> Callable[[object], AbstractAsyncContextManager[None]]:

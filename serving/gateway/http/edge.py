@@ -12,11 +12,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
 from contracts.errors import OutsideError, UnderstudyError, UsageError
-from serving.gateway.errors import NotServed, Overloaded, TooLarge
+from serving.gateway.errors import NotAllowed, NotKnown, NotServed, Overloaded, TooLarge
 from serving.gateway.http.bodies import as_json
 from serving.gateway.metrics import Meters
 
-_RETRY_SECONDS = "1"
+_RETRY = {"retry-after": "1"}
+_HEADERS = {401: {"www-authenticate": "Bearer"}, 429: _RETRY, 503: _RETRY}
 _CLIENT_GONE = 499
 _PROBES = ("/ready", "/ping", "/health")  # "not yet", asked ten times a second, is no news
 
@@ -67,7 +68,7 @@ class Edge:
             return as_json({"error": words.get(error.status_code, str(error.detail))}, error.status_code, dict(error.headers or {}))
         if isinstance(error, UnderstudyError):
             status = status_of(error)
-            return as_json({"error": str(error)}, status, {"retry-after": _RETRY_SECONDS} if status in (429, 503) else None)
+            return as_json({"error": str(error)}, status, _HEADERS.get(status))
         self._log.exception("A request failed", path=scope["path"])
         return as_json({"error": "The gateway failed to answer; its log has the cause."}, 500)
 
@@ -79,6 +80,8 @@ class Edge:
                 self._meters.seconds.labels(*marked).observe(seconds)
         if self._log_all or (status >= 400 and not scope["path"].endswith(_PROBES)):
             line: dict[str, Any] = {"method": scope["method"], "path": scope["path"][:200], "status": status}
+            if "understudy_caller" in scope:
+                line["caller"] = scope["understudy_caller"]
             self._log.info("request", **line, milliseconds=round(seconds * 1000, 2))
 
 
@@ -88,6 +91,8 @@ def status_of(error: UnderstudyError) -> int:
         return 404
     if isinstance(error, TooLarge):
         return 413
+    if isinstance(error, NotKnown | NotAllowed):
+        return 401 if isinstance(error, NotKnown) else 403
     if isinstance(error, UsageError):
         return 400
     if isinstance(error, Overloaded):

@@ -79,6 +79,8 @@ _FEEDBACK = {
 _ERROR = {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
 _WORDS = {
     "400": "The caller can mend it; names the column and the row.",
+    "401": "There is a tokens file here, and the call carries no token of it.",
+    "403": "The token's scopes do not cover the call.",
     "404": "There is no such model here.",
     "413": "Beyond the limit of size or rows.",
     "429": "Too many rows wait; Retry-After says when to try again.",
@@ -117,20 +119,21 @@ def describe(models: list[str]) -> dict[str, Any]:
         "parameters": [{"name": "model", "in": "query", "description": "Which one, where several are served.", "schema": name}]
     }
     text, html = {"text/plain": {"schema": {"type": "string"}}}, {"text/html": {"schema": {"type": "string"}}}
-    busy = ("400", "404", "413", "429", "500", "503")
+    busy = ("400", "401", "403", "404", "413", "429", "500", "503")
     v2, scoring, looks = "Open Inference Protocol V2", "MLflow scoring", "To look at"
+    guarded = ("401", "403")
     paths = {
-        "/v2": _get("The server", v2),
+        "/v2": _get("The server", v2, guarded),
         "/v2/health/live": _get("Is the process alive?", v2),
         "/v2/health/ready": _get("Is every champion loaded?", v2, ("503",)),
-        "/v2/models/{model}": _get("Inputs and outputs of a model", v2, ("404", "503"), **in_path),
-        "/v2/models/{model}/ready": _get("Can the model be answered?", v2, ("404", "503"), **in_path),
+        "/v2/models/{model}": _get("Inputs and outputs of a model", v2, (*guarded, "404", "503"), **in_path),
+        "/v2/models/{model}/ready": _get("Can the model be answered?", v2, (*guarded, "404", "503"), **in_path),
         "/v2/models/{model}/infer": _post("Answer rows", v2, _json(_INFER), _answers("200", _json(_ANSWER), busy), **in_path),
         "/v2/models/{model}/feedback": _post(
             "Labels and rewards, later",
             v2,
             _json(_FEEDBACK),
-            _answers("202", _json({"type": "object"}), ("400", "404", "413", "503")),
+            _answers("202", _json({"type": "object"}), ("400", *guarded, "404", "413", "503")),
             **in_path,
         ),
         "/invocations": _post(
@@ -142,9 +145,15 @@ def describe(models: list[str]) -> dict[str, Any]:
         ),
         "/ping": _get("Can every model be answered?", scoring, ("503",), text),
         "/health": _get("The same", scoring, ("503",), text),
-        "/version": _get("Understudy's version", scoring, content=text),
-        "/status": _get("Who serves, who rehearses, on what evidence", looks),
-        "/metrics": _get("Prometheus metrics", looks, content=text),
+        "/version": _get("Understudy's version", scoring, guarded, text),
+        "/status": _get("Who serves, who rehearses, on what evidence", looks, guarded),
+        "/metrics": _get("Prometheus metrics", looks, guarded, text),
         "/": _get("The page", looks, content=html),
     }
-    return {"openapi": "3.1.0", "info": {"title": "Understudy gateway", "version": version("understudy")}, "paths": paths}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Understudy gateway", "version": version("understudy")},
+        "paths": paths,
+        "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": "Where a tokens file is set."}}},
+        "security": [{}, {"token": []}],
+    }
