@@ -94,19 +94,30 @@ def _is_supervisor(pid: int) -> bool:
     return b"up" in command
 
 
-def start_detached(settings: Settings) -> None:
+def start_detached(settings: Settings, *, tied: bool = False) -> None:
     """Start `understudy up` in the background and wait until everything is ready.
+
+    Args:
+        tied: everything stops when this process ends, however it ends.
 
     Raises:
         OutsideError: it stopped before it was ready; the error names its log.
     """
     from contracts.errors import OutsideError
+    from understudy.services.supervisor import stop_with_parent
 
     log = settings.home / "logs" / "up.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "understudy", "--home", str(settings.home), "--pipelines", str(settings.pipelines), "up"]
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)  # noqa: S603  # our own command
+        process = subprocess.Popen(  # noqa: S603  # our own command
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            preexec_fn=stop_with_parent if tied else None,
+        )
     _started[process.pid] = process
     while not settings.services_file.exists():
         if process.poll() is not None:

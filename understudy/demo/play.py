@@ -70,7 +70,7 @@ def _everything_up(settings: Settings, story: Story, *, keep: bool) -> Iterator[
     story.chapter("Everything comes up")
     finished = False
     try:
-        start_detached(settings)
+        start_detached(settings, tied=not keep)
         yield
         finished = True
     finally:

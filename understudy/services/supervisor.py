@@ -115,7 +115,7 @@ class Supervisor:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,  # this process has one thread
+                preexec_fn=stop_with_parent,  # this process has one thread
             )
 
     def _log(self, name: str) -> Path:
@@ -168,7 +168,8 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _die_with_parent() -> None:
+def stop_with_parent() -> None:
+    """Ask the system to stop this process when the one that started it ends; for the moment between fork and exec."""
     ctypes.CDLL(None).prctl(_KILL_WITH_PARENT, signal.SIGTERM)
 
 
