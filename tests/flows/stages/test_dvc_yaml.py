@@ -34,7 +34,7 @@ def named(entries: list[Any]) -> set[str]:
 def test_dvc_and_the_retrain_have_the_same_stages_in_the_same_order_by_the_same_functions() -> None:
     assert list(stages()) == list(STAGES) == list(command._RUN)
     for name, stage in stages().items():
-        assert stage["cmd"] == f"python -m flows.stages {name} ${{pipeline}}"
+        assert stage["cmd"] == f"PATH=.venv/bin:$PATH python -m flows.stages {name} ${{pipeline}}"
 
 
 def test_the_prefect_flow_has_a_task_for_each_stage_in_the_same_order() -> None:
