@@ -1,8 +1,7 @@
-"""The demonstration's home: begun afresh each time, and only where a demonstration made it."""
+"""The demonstration's home: begun afresh each time, and only where nothing but demonstrations has left state."""
 
 from __future__ import annotations
 
-import json
 import shutil
 import sqlite3
 from contextlib import closing
@@ -11,9 +10,14 @@ from pathlib import Path
 from adapters.settings import Settings
 from contracts.errors import UsageError
 
-MARKER = "demo.json"
 PLAYED = {"ad_clicks", "bike_demand"}
-_KEPT = {"templates", "webhook.secret", "run", MARKER}
+_KEPT = {"templates", "webhook.secret", "run"}
+_OURS = _KEPT | {
+    "ledger.db", "ledger.db-wal", "ledger.db-shm", "mlflow.db", "mlflow.db-wal", "mlflow.db-shm", "mlartifacts", "prefect", "traffic", "shadow",
+    "data-repo", "data-repo.lock", "dvc-remote", "data-docs", "checks", "quarantine", "work", "locks", "damaged", "model-cache", "monitor",
+    "logs", "report.html", "report.json",
+}  # fmt: skip
+_BY_PIPELINE = ("traffic", "data-repo", "checks", "work")
 _DATABASES = {"prefect.db": "prefect/prefect.db", "mlflow.db": "mlflow.db"}  # template → where its server looks for it
 
 
@@ -31,7 +35,6 @@ def begin_afresh(settings: Settings) -> None:
             "Give the demonstration another home: understudy --home DIR demo",
         )
     home.mkdir(parents=True, exist_ok=True)
-    (home / MARKER).write_text(json.dumps({"made_by": "understudy demo"}) + "\n")
     for path in home.iterdir():
         if path.name not in _KEPT:
             _remove(path)
@@ -42,13 +45,12 @@ def begin_afresh(settings: Settings) -> None:
 
 
 def _strangers(home: Path) -> list[str]:
-    """Return what a demonstration must not remove: anything where none was played, and other pipelines' data where one was."""
+    """Return what a demonstration must not remove: files that are not Understudy's, and other pipelines' data."""
     if not home.exists():
         return []
-    if not (home / MARKER).exists():
-        return sorted(path.name for path in home.iterdir())[:5]
-    folders = [path for name in ("traffic", "data-repo") for path in (home / name).glob("[!.]*") if path.is_dir()]
-    return sorted({f"pipeline '{path.name}'" for path in folders if path.name not in PLAYED})
+    files = [path.name for path in home.iterdir() if path.name not in _OURS]
+    folders = [path for name in _BY_PIPELINE for path in (home / name).glob("[!.]*") if path.is_dir()]
+    return sorted(files)[:5] + sorted({f"pipeline '{path.name}'" for path in folders if path.name not in PLAYED})
 
 
 def keep_templates(settings: Settings) -> None:

@@ -25,11 +25,12 @@ def test_state_of_an_earlier_demonstration_goes_and_migrated_databases_come_back
     assert (home / "mlflow.db").read_text() == "empty"
 
 
-def test_a_home_that_no_demonstration_made_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "ledger.db").write_text("mine")
-    with pytest.raises(UsageError, match=r"ledger\.db, which no demonstration made"):
+def test_a_folder_with_files_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("mine")
+    (tmp_path / "ledger.db").write_text("mine too")
+    with pytest.raises(UsageError, match=r"thesis\.tex, which no demonstration made"):
         begin_afresh(read_settings(tmp_path))
-    assert (tmp_path / "ledger.db").read_text() == "mine"
+    assert (tmp_path / "ledger.db").read_text() == "mine too"
 
 
 @pytest.mark.parametrize("place", ["traffic", "data-repo"])
