@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -15,6 +15,7 @@ from adapters.prefect_api import FlowRun, PrefectApi
 from adapters.settings import Settings
 from contracts.duration import format_duration
 from contracts.errors import OutsideError, UnderstudyError
+from contracts.events import Cause, Severity
 from webhook.asked import REASON_CHARACTERS, Asked, printable
 
 FLOW = "retrain"  # the only flow that a notification can start
@@ -111,7 +112,15 @@ class Receiver:
             "alert_id": trigger.alert_id,
         }
         run = self._prefect.create_run(self._prefect.deployment(FLOW, asked.pipeline), parameters, asked.key)
+        if trigger.cause is Cause.DRIFT:
+            self._answer_alerts(asked.pipeline, run)
         return Answer(202, asked.pipeline, trigger.reason, run)
+
+    def _answer_alerts(self, pipeline: str, run: FlowRun) -> None:
+        """Note which run stands for what the monitor asked, whichever way it came here: then nobody asks for it a second time."""
+        for alert in self._ledger.alerts(pipeline):
+            if alert.severity is Severity.RETRAIN and alert.flow_run is None:
+                self._ledger.open_alert(replace(alert, flow_run=run.id))
 
     def _cooling(self, asked: Asked) -> str | None:
         """Say why it is too early for another run; on an event clock the monitor itself keeps that time."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.registry import Collector
 
 from contracts.rollout import Route
 
@@ -40,6 +41,10 @@ class Meters:
         )
         self.ledger_up = Gauge("understudy_ledger_up", "1 where the ledger answered the newest question.", registry=one)
         ProcessCollector(registry=one)
+
+    def add(self, collector: Collector) -> None:
+        """Show what a collector finds at each scrape, too."""
+        self._registry.register(collector)
 
     def page(self) -> bytes:
         """Return everything in Prometheus' text format."""

@@ -30,16 +30,24 @@ class Status:
         self._fresh_until = 0.0
         self._reading: asyncio.Event | None = None
 
-    async def document(self) -> dict[str, Any]:
-        """Return what is known now; waits a little for the ledger, never for long."""
+    def overviews(self) -> dict[str, dict[str, Any]]:
+        """Return what the ledger said about each pipeline when it was read last."""
+        return self._overviews
+
+    async def refresh(self, seconds: float) -> None:
+        """Read the ledger where that was not done just now; waits so long and no longer, and what is read later counts the next time."""
         fresh = time.monotonic() < self._fresh_until and self._plane.servings().keys() <= self._overviews.keys()
         if self._reading is None and not fresh and self._follower.ledger is not None:
             self._reading = done = asyncio.Event()
             threading.Thread(target=self._read, args=(asyncio.get_running_loop(), done), name="status", daemon=True).start()
         if self._reading is not None:
             waiting = asyncio.ensure_future(self._reading.wait())
-            await asyncio.wait([waiting], timeout=_WAIT_SECONDS)
+            await asyncio.wait([waiting], timeout=seconds)
             waiting.cancel()
+
+    async def document(self) -> dict[str, Any]:
+        """Return what is known now; waits a little for the ledger, never for long."""
+        await self.refresh(_WAIT_SECONDS)
         servings = self._plane.servings()
         names = sorted(self._overviews.keys() | servings.keys())
         return {
@@ -53,7 +61,7 @@ class Status:
         try:
             if ledger is not None:
                 names = ledger.routes().keys() | self._plane.servings().keys()
-                self._overviews |= {name: overview(ledger, name, decisions=_DECISIONS) for name in names}
+                self._overviews = self._overviews | {name: overview(ledger, name, decisions=_DECISIONS) for name in names}
                 self._read_at = datetime.now(UTC)
         except Exception as error:  # noqa: BLE001  # whatever is wrong with the ledger, the page shows what was read before
             self._log.warning("The status could not be read from the ledger", error=str(error))

@@ -15,6 +15,7 @@ from serving.gateway.http.feedback import Feedback
 from serving.gateway.http.pages import Pages
 from serving.gateway.http.scoring import Scoring
 from serving.gateway.http.v2 import V2
+from serving.gateway.ledger_metrics import LedgerMetrics
 from serving.gateway.limits import Limits
 from serving.gateway.metrics import Meters
 from serving.gateway.plane import DataPlane
@@ -37,6 +38,7 @@ def build_gateway(settings: Settings, limits: Limits, port: int, *, log_all: boo
     follower = Follower(settings, plane, meters, log, swapped=lambda: reporter.now())
     reporter = Reporter(name, plane, lambda: follower.ledger, log)
     status = Status(name, plane, follower, log)
+    meters.add(LedgerMetrics(status.overviews))
 
     def start() -> None:
         follower.start()

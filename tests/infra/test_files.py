@@ -55,18 +55,28 @@ def test_only_alerts_that_ask_for_it_reach_the_retrain_receiver() -> None:
     run("amtool", "config", "routes", "test", config, "--verify.receivers=people", "action=retrain")
 
 
+def test_the_one_rule_that_starts_a_retrain_carries_what_route_and_receiver_ask_for() -> None:
+    groups = yaml.safe_load((_INFRA / "prometheus" / "rules" / "understudy.yml").read_text())["groups"]
+    rules = [rule for group in groups for rule in group["rules"] if "alert" in rule]
+    assert [(rule["alert"], rule["labels"]) for rule in rules if "action" in rule["labels"]] == [
+        ("UnderstudyRetrain", {"action": "retrain", "severity": "retrain", "cause": "drift"})
+    ]
+    assert all(rule["annotations"].keys() == {"summary", "remedy"} for rule in rules)
+
+
 def exposed() -> dict[str, set[str]]:
     """Return every series the gateway's metrics can have, with its labels, read from the calls that make them."""
     found: dict[str, set[str]] = {}
-    tree = ast.parse((_ROOT / "serving" / "gateway" / "metrics.py").read_text())
+    trees = [ast.parse((_ROOT / "serving" / "gateway" / f"{name}.py").read_text()) for name in ("metrics", "ledger_metrics")]
     who = {"pipeline", "version"}
-    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
-        kind = call.func.id  # type: ignore[attr-defined]  # asked for above
+    for call in (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+        kind = call.func.id.removesuffix("MetricFamily")  # type: ignore[attr-defined]  # asked for above
         if kind not in {"Counter", "Gauge", "Histogram"}:
             continue
         name = ast.literal_eval(call.args[0])
-        labels = {node.value for argument in call.args[2:3] for node in ast.walk(argument) if isinstance(node, ast.Constant)} | {
-            label for argument in call.args[2:3] for node in ast.walk(argument) if isinstance(node, ast.Name) for label in who
+        given = [*call.args[2:3], *(word.value for word in call.keywords if word.arg == "labels")]
+        labels = {node.value for argument in given for node in ast.walk(argument) if isinstance(node, ast.Constant)} | {
+            label for argument in given for node in ast.walk(argument) if isinstance(node, ast.Name) for label in who
         }
         endings = {"Counter": ["_total"], "Gauge": [""], "Histogram": ["_bucket", "_sum", "_count"]}[kind]
         found |= {name + ending: labels | ({"le"} if kind == "Histogram" else set()) for ending in endings}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import pytest
 from openapi_spec_validator import validate
 from prometheus_client.parser import text_string_to_metric_families
 
-from contracts.events import Finding, Severity
+from contracts.events import Alert, Finding, Severity
 from contracts.rollout import Measured, ShadowView
 from contracts.verdict import Outcome, Verdict
 from tests.serving.gateway.world import NOW, Gateway, World
@@ -80,6 +82,37 @@ def test_the_status_joins_what_the_ledger_knows_with_what_this_gateway_serves(ga
     assert one["findings"][0]["subject"] == "temperature"
     assert one["decisions"][0]["reason"] == "epoch 1"
     assert status["ledger"]["up"] is True
+
+
+def test_what_monitor_shadow_and_rollout_said_to_the_ledger_is_in_the_metrics(gateway: Gateway, shared: World, shown: str) -> None:
+    asked = Alert("shown-1", "shown", Severity.RETRAIN, "temperature has moved", NOW)
+    for alert in (asked, replace(asked, id="shown-2", severity=Severity.WARN), replace(asked, id="shown-3", flow_run="r1")):
+        shared.ledger.open_alert(alert)
+
+    def series() -> dict[str, float]:
+        families = text_string_to_metric_families(gateway.client.get("/metrics").text)
+        samples = [sample for family in families for sample in family.samples if sample.labels.get("pipeline") == shown]
+        return {" ".join([one.name, *(v for k, v in sorted(one.labels.items()) if k != "pipeline")]): one.value for one in samples}
+
+    gateway.wait_until(lambda: series().get("understudy_alerts retrain") == 2, "tell of the alerts")
+    now = series()
+    expected = {
+        "understudy_alerts info": 0,
+        "understudy_alerts warn": 1,
+        "understudy_alerts_unanswered": 1,
+        "understudy_drift_effect data_drift temperature": 0.3,
+        "understudy_drift_limit data_drift temperature": 0.1,
+        "understudy_shadow_lag_seconds": 2.5,
+        "understudy_shadow_lag_rows": 17,
+        "understudy_rollout_info  idle": 1,
+        "understudy_evidence lower paired absolute_error": -0.1,
+        "understudy_evidence limit paired absolute_error": 0,
+    }
+    assert {name: now.get(name) for name in expected} == expected
+    assert abs(now["understudy_shadow_seen_timestamp_seconds"] - time.time()) < 60
+    for alert in ("shown-1", "shown-2", "shown-3"):
+        shared.ledger.resolve_alert(alert)
+    gateway.wait_until(lambda: series()["understudy_alerts retrain"] == series()["understudy_alerts_unanswered"] == 0, "close them")
 
 
 @pytest.fixture(scope="module")
