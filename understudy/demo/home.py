@@ -13,8 +13,8 @@ from contracts.errors import UsageError
 PLAYED = {"ad_clicks", "bike_demand"}
 _KEPT = {"templates", "webhook.secret", "run"}
 _OURS = _KEPT | {
-    "ledger.db", "ledger.db-wal", "ledger.db-shm", "mlflow.db", "mlflow.db-wal", "mlflow.db-shm", "mlartifacts", "prefect", "traffic", "shadow",
-    "data-repo", "data-repo.lock", "dvc-remote", "data-docs", "checks", "quarantine", "work", "locks", "damaged", "model-cache", "monitor",
+    "ledger.db", "ledger.db-wal", "ledger.db-shm", "mlflow.db", "mlflow.db-wal", "mlflow.db-shm", "mlartifacts", "prefect", "traffic",
+    "shadow", "data-repo", "data-repo.lock", "dvc-remote", "data-docs", "checks", "quarantine", "work", "locks", "damaged", "model-cache", "monitor",
     "logs", "report.html", "report.json",
 }  # fmt: skip
 _BY_PIPELINE = ("traffic", "data-repo", "checks", "work")
