@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+from adapters.ledger import Ledger
 from adapters.webhook_client import send_alert
 from contracts.errors import Refused
 from contracts.events import Alert, Severity
@@ -70,6 +71,23 @@ def test_a_firing_alert_becomes_a_run_of_the_retrain_deployment_that_says_what_s
     assert (call["kind"], call["pipeline"], call["cause"], call["status"], call["flow_run"]) == (
         "alertmanager", "demand", "drift", 202, run["id"],
     )  # fmt: skip
+
+
+def test_the_run_is_noted_with_what_the_monitor_asked_whichever_way_it_came(running: Running, deployed: str) -> None:
+    ledger = Ledger(f"sqlite:///{running.home / 'ledger.db'}")
+    asked = Alert("demand-v1-retrain-1", "demand", Severity.RETRAIN, "the loss rose", datetime.now(UTC))
+    others = (
+        replace(asked, id="w", severity=Severity.WARN),
+        replace(asked, id="c", pipeline="clicks"),
+        replace(asked, id="t", flow_run="r0"),
+    )
+    for one in (asked, *others):
+        ledger.open_alert(one)
+    run = running.post("/hooks/alertmanager", notification(alert(cause="drift"))).json()["flow_run"]
+    assert {one.id: one.flow_run for one in (*ledger.alerts("demand"), *ledger.alerts("clicks"))} == {
+        "demand-v1-retrain-1": run, "w": None, "c": None, "t": "r0",
+    }  # fmt: skip
+    ledger.close()
 
 
 def test_a_signed_event_becomes_a_run_and_told_again_gives_the_same_one(running: Running, deployed: str) -> None:

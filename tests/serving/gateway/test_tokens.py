@@ -139,6 +139,26 @@ def test_replay_sends_the_token_of_the_environment(guarded: Gateway, home: Path,
     assert "401" in str(replay_frame(replace(settings, gateway_token=None), pipeline, frame, feedback=False).error)
 
 
+def test_the_page_says_that_it_wants_a_token_and_shows_everything_with_one_behind_the_hash(guarded: Gateway) -> None:
+    if not Path("/usr/bin/chromium").exists():
+        pytest.skip("Chromium is not installed (Debian package chromium)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page()
+        page.goto(guarded.url)
+        page.get_by_text("it wants a token with the scope read").wait_for(timeout=10_000)
+        page = browser.new_page()
+        page.goto(f"{guarded.url}/#token={LOOKER}")
+        page.locator("[data-pipeline=p]").wait_for(timeout=10_000)
+        page = browser.new_page()
+        page.goto(f"{guarded.url}/docs#token={LOOKER}")
+        page.locator("details").first.wait_for(timeout=10_000)
+        browser.close()
+    assert LOOKER not in guarded.said()
+
+
 def start(*options: str, **env: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "serving.gateway", "--port", "0", *options]
     return subprocess.run(command, cwd=ROOT, env=os.environ | env, capture_output=True, text=True, timeout=30, check=False)
@@ -163,9 +183,7 @@ def test_told_to_be_insecure_it_listens_beyond_loopback_and_beyond_it_metrics_ne
         known = os.environ | env | ({} if tokens is None else {"UNDERSTUDY_TOKENS_FILE": tokens})
         with subprocess.Popen(command, cwd=ROOT, env=known, stderr=subprocess.DEVNULL) as process:
             try:
-                with httpx.Client(
-                    base_url=url, trust_env=False, transport=httpx.HTTPTransport(retries=6)
-                ) as client:
+                with httpx.Client(base_url=url, trust_env=False, transport=httpx.HTTPTransport(retries=6)) as client:
                     assert client.get("/v2/health/live").status_code == 200
                     assert client.get("/metrics").status_code == code
             finally:
