@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from contracts.columns import RESERVED
 from contracts.duration import Duration, parse_duration
 from contracts.package import Task
+from contracts.source import DvcSource as DvcSource
+from contracts.source import FileSource as FileSource
+from contracts.source import HttpSource as HttpSource
+from contracts.source import S3Source as S3Source
+from contracts.source import SimulatorSource as SimulatorSource
+from contracts.source import Source as Source
+from contracts.source import SqlSource as SqlSource
+from contracts.source import TableFiles as TableFiles
 
 LossName = Literal["absolute_error", "squared_error", "log_loss", "brier"]
 MetricName = Literal["mae", "rmse", "r2", "log_loss", "brier", "auc", "accuracy"]
@@ -27,28 +35,6 @@ LOSSES_OF: dict[Task, tuple[LossName, ...]] = {
 
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class FileSource(_Model):
-    """Rows from files on disk: CSV, gzip CSV, Parquet or JSON Lines; globs allowed; `${NAME}` is read from the environment."""
-
-    kind: Literal["file"]
-    path: str
-    delimiter: str = ","
-
-
-class SimulatorSource(_Model):
-    """Rows that are made, not measured: seeded, the same for the same times on any machine."""
-
-    kind: Literal["simulator"]
-    world: Literal["ad_clicks"] = "ad_clicks"
-    seed: int = 7
-    start: str = Field("2026-01-01", description="first day, YYYY-MM-DD")
-    rows_per_hour: int = Field(60, ge=1)
-    shift_at: str | None = Field(None, description="day on which the concept shifts, YYYY-MM-DD")
-
-
-Source = Annotated[FileSource | SimulatorSource, Field(discriminator="kind")]
 
 
 class TimeParts(_Model):
@@ -202,6 +188,13 @@ class PipelineSpec(_Model):
     rollout: RolloutSpec
     schedule: Schedule = Schedule()
     monitors: Monitors = Monitors()
+
+    @field_validator("columns")
+    @classmethod
+    def _time_is_a_column(cls, columns: Columns, info: ValidationInfo) -> Columns:
+        if isinstance(info.data.get("source"), SqlSource) and not isinstance(columns.time, str):
+            raise ValueError("a database is asked by one time column; put it together in source.query and name it under columns.time")  # noqa: TRY004  # pydantic's way
+        return columns
 
     @field_validator("gates")
     @classmethod

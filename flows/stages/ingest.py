@@ -62,7 +62,7 @@ def ingest(settings: Settings, pipeline: Pipeline, until: datetime | None = None
     known_by = None if known is None else known - spec.columns.label_delay
     with repo.exclusive():
         before = repo.newest(spec.name)
-        rows = read_new_rows(spec, before.watermark if before else None, known_by)
+        rows = read_new_rows(spec, before.watermark if before else None, known_by, settings.home / "sources" / spec.name)
         if rows.empty:
             return _nothing_new(spec.name, before, known_by)
         _refuse_if_other_columns(settings, pipeline, before, rows)

@@ -6,10 +6,12 @@ import json
 import os
 import re
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -274,6 +276,22 @@ def test_a_pipeline_and_its_source(doctor: Doctor, change: tuple[str, str], subj
     assert code == (2 if state == "wrong" else 0)
     assert said[subject]["state"] == state
     assert part in said[subject]["said"]
+
+
+@pytest.mark.parametrize(
+    ("query", "state", "part"),
+    [("SELECT * FROM t", "ok", "sql: source.query, 3 columns, all needed ones are there"), ("SELECT 1 AS x", "wrong", "no column 'at'")],
+)
+def test_a_source_that_is_elsewhere_is_asked(doctor: Doctor, monkeypatch: pytest.MonkeyPatch, query: str, state: str, part: str) -> None:
+    monkeypatch.setenv("ROWS_URL", "sqlite:///rows.db")
+    with closing(sqlite3.connect("rows.db")) as database:
+        database.executescript("CREATE TABLE t (at, x, y); INSERT INTO t VALUES ('2026-01-01', 1, 2)")
+    path = Path("pipelines/tiny/pipeline.yaml")
+    old = '{kind: file, path: rows.csv, delimiter: ";"}'
+    path.write_text(path.read_text().replace(old, f"{{kind: sql, url_env: ROWS_URL, query: '{query}'}}"))
+    said = doctor("tiny")[1]["source"]
+    assert said["state"] == state
+    assert part in said["said"]
 
 
 def test_an_unknown_pipeline_is_a_wrong_use_and_an_empty_folder_is_not(doctor: Doctor, capsys: pytest.CaptureFixture[str]) -> None:

@@ -88,7 +88,7 @@ def check(ctx: click.Context, pipeline: str, file: Path | None) -> None:
     from adapters.settings import read_settings
     from adapters.sources.file import read_table
     from contracts.errors import UsageError
-    from contracts.spec import FileSource
+    from contracts.spec import TableFiles
 
     options: Options = ctx.obj
     settings = read_settings(options.home, options.pipelines)
@@ -97,7 +97,7 @@ def check(ctx: click.Context, pipeline: str, file: Path | None) -> None:
         raise UsageError(f"Pipeline '{pipeline}' has no suite.", f"Write {loaded.folder / loaded.spec.checks.suite}.")
     if file is not None:
         source = loaded.spec.source
-        frame = read_table(file, source.delimiter if isinstance(source, FileSource) else ",")
+        frame = read_table(file, source.delimiter if isinstance(source, TableFiles) else ",")
     else:
         repo = DataRepo(settings)
         newest = repo.newest(pipeline)

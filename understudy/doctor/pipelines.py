@@ -11,7 +11,7 @@ from pathlib import Path
 
 from adapters.pipeline_files import Pipeline, list_pipelines, load_pipeline
 from adapters.settings import Settings
-from contracts.errors import UsageError
+from contracts.errors import UnderstudyError, UsageError
 from contracts.spec import FileSource, PipelineSpec, TimeParts
 from understudy.doctor.finding import Finding, ok, warning, wrong
 
@@ -37,7 +37,9 @@ def look_at_pipelines(settings: Settings, name: str | None) -> Iterator[Finding]
         yield ok(subject, f"{loaded.spec.task}, {len(loaded.spec.columns.features.all)} features, {loaded.spec.train.estimator}")
         yield from _parts(loaded)
         if name is not None:
-            yield _source(loaded.spec)
+            yield (
+                _files(loaded.spec, loaded.spec.source) if isinstance(loaded.spec.source, FileSource) else _elsewhere(settings, loaded.spec)
+            )
 
 
 def _parts(loaded: Pipeline) -> Iterator[Finding]:
@@ -50,14 +52,21 @@ def _parts(loaded: Pipeline) -> Iterator[Finding]:
         )
 
 
-def _source(spec: PipelineSpec) -> Finding:
-    if not isinstance(spec.source, FileSource):
-        return ok("source", f"{spec.source.kind} (not looked at)")
+def _elsewhere(settings: Settings, spec: PipelineSpec) -> Finding:
+    from adapters.sources import look
+
+    try:
+        return ok("source", f"{spec.source.kind}: {look(spec, settings.home / 'sources' / spec.name)}")
+    except UnderstudyError as error:
+        return wrong("source", error.message, error.remedy)
+
+
+def _files(spec: PipelineSpec, source: FileSource) -> Finding:
     from adapters.sources.file import matching_files
 
     try:
-        files = matching_files(spec.source.path)
-        named = _header(files[-1], spec.source.delimiter)
+        files = matching_files(source.path)
+        named = _header(files[-1], source.delimiter)
     except UsageError as error:
         return wrong("source", error.message, error.remedy)
     except (OSError, ValueError, csv.Error) as error:
@@ -65,7 +74,7 @@ def _source(spec: PipelineSpec) -> Finding:
     missing = [name for name in _needed(spec) if name not in named]
     if missing:
         return wrong("source", f"{files[-1]} has no column {', '.join(missing)}.", "Mend columns or source.delimiter in pipeline.yaml.")
-    return ok("source", f"{spec.source.path}: {len(files)} file(s), {len(named)} columns, all needed ones are there")
+    return ok("source", f"{source.path}: {len(files)} file(s), {len(named)} columns, all needed ones are there")
 
 
 def _needed(spec: PipelineSpec) -> list[str]:
