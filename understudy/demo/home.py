@@ -13,9 +13,9 @@ from contracts.errors import UsageError
 PLAYED = {"ad_clicks", "bike_demand"}
 _KEPT = {"templates", "webhook.secret", "run"}
 _OURS = _KEPT | {
-    "ledger.db", "ledger.db-wal", "ledger.db-shm", "mlflow.db", "mlflow.db-wal", "mlflow.db-shm", "mlartifacts", "prefect", "traffic",
-    "shadow", "data-repo", "data-repo.lock", "dvc-remote", "data-docs", "checks", "quarantine", "work", "locks", "damaged", "model-cache", "monitor",
-    "logs", "report.html", "report.json",
+    "ledger.db", "ledger.db-wal", "ledger.db-shm", "mlflow.db", "mlflow.db-wal", "mlflow.db-shm", "mlartifacts", "prefect",
+    "traffic", "shadow", "data-repo", "data-repo.lock", "dvc-remote", "data-docs", "checks", "quarantine", "work", "locks",
+    "damaged", "model-cache", "monitor", "logs", "report.html", "report.json",
 }  # fmt: skip
 _BY_PIPELINE = ("traffic", "data-repo", "checks", "work")
 _DATABASES = {"prefect.db": "prefect/prefect.db", "mlflow.db": "mlflow.db"}  # template → where its server looks for it
