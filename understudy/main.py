@@ -33,6 +33,7 @@ _COMMANDS = {
     "retrain": ("retrain", "Fresh data, a fit, gates, a version."),
     "rollback": ("operate", "Bring the previous champion back now."),
     "schema": ("schema", "Print the JSON Schema of pipeline.yaml."),
+    "score": ("score", "Answer every row of a file with the champion or a version."),
     "snapshots": ("data", "List the versions of the data, oldest first."),
     "status": ("status", "Say who serves, who rehearses, and on what evidence."),
     "up": ("up", "Start everything on this machine, on loopback."),

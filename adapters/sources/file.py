@@ -57,7 +57,7 @@ def read_table(path: Path, delimiter: str = ",") -> pd.DataFrame:
         if name.endswith(_PARQUET):
             return pd.read_parquet(path)
         if name.endswith(_LINES):
-            return pd.read_json(path, lines=True, dtype=False)
+            return pd.read_json(path, lines=True, dtype=False, precise_float=True)  # else the last bit of a number may be another
         if name.endswith(_TEXT):
             return pd.read_csv(path, sep="\t" if name.endswith(".tsv") else delimiter, low_memory=False)
     except (ValueError, OSError, EOFError) as error:  # pandas' and pyarrow's parser errors are ValueErrors

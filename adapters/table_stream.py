@@ -1,0 +1,133 @@
+"""Tables larger than memory: read a chunk at a time, written as Parquet a row group at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
+from pyarrow import parquet
+
+from adapters.sources.file import is_table
+from contracts.errors import OutsideError, SpecError, UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is read of a table.
+
+    Attributes:
+        inputs: columns for computing; those that are absent are left to their user to miss.
+        text: those of them that are text, whatever a chunk of a CSV file looks like.
+        carried: columns handed through where they are there: as they are in Parquet, as they are written in text files.
+    """
+
+    inputs: Sequence[str]
+    text: Collection[str]
+    carried: Sequence[str]
+
+
+Chunk = tuple[pd.DataFrame, pa.Table]
+
+
+def read_chunks(path: Path, wanted: Wanted, rows: int, delimiter: str = ",") -> Iterator[Chunk]:
+    """Yield inputs and carried columns of at most `rows` rows at a time, in order; the kind is told by the name, as for a source's files.
+
+    Raises:
+        SpecError: the kind is not known, or the content is not of that kind.
+    """
+    name = path.name.lower().removesuffix(".gz")
+    if not is_table(name):
+        raise SpecError(f"{path} is of no kind that is known.", "Give a .csv, .csv.gz, .tsv, .parquet or .jsonl file.")
+    try:
+        if name.endswith((".parquet", ".pq")):
+            yield from _parquet(path, wanted, rows)
+        elif name.endswith((".jsonl", ".ndjson")):
+            with pd.read_json(path, lines=True, dtype=False, precise_float=True, chunksize=rows) as frames:
+                yield from (_text(frame, wanted) for frame in frames)
+        else:
+            separator = "\t" if name.endswith(".tsv") else delimiter
+            yield from _csv(path, wanted, rows, separator)
+    except (ValueError, OSError, EOFError) as error:  # pandas' and pyarrow's parser errors are ValueErrors
+        raise SpecError(f"{path} cannot be read: {str(error).strip().splitlines()[0]}.", "Mend the file, or source.delimiter.") from error
+
+
+def count_rows(path: Path) -> int | None:
+    """Return how many rows a file has where that is known without reading it, else None."""
+    return int(parquet.read_metadata(path).num_rows) if path.name.lower().endswith((".parquet", ".pq")) else None
+
+
+def _parquet(path: Path, wanted: Wanted, rows: int) -> Iterator[Chunk]:
+    with parquet.ParquetFile(path) as file:
+        names = file.schema_arrow.names
+        inputs = [name for name in wanted.inputs if name in names]
+        carried = [name for name in wanted.carried if name in names]
+        for batch in file.iter_batches(rows, columns=list(dict.fromkeys([*inputs, *carried]))):
+            table = pa.Table.from_batches([batch])
+            yield table.select(inputs).to_pandas(), table.select(carried)
+
+
+def _csv(path: Path, wanted: Wanted, rows: int, separator: str) -> Iterator[Chunk]:
+    known = {*wanted.inputs, *wanted.carried}
+    kinds: dict[Any, Any] = dict.fromkeys([*wanted.text, *(name for name in wanted.carried if name not in wanted.inputs)], "str")
+    with pd.read_csv(path, sep=separator, usecols=lambda name: name in known, dtype=kinds, chunksize=rows) as frames:
+        yield from (_text(frame, wanted) for frame in frames)
+
+
+def _text(frame: pd.DataFrame, wanted: Wanted) -> Chunk:
+    carried = {name: pa.array(frame[name].astype("string"), pa.string()) for name in wanted.carried if name in frame}
+    return frame[[name for name in wanted.inputs if name in frame]], pa.table(carried)
+
+
+class Groups:
+    """A Parquet file in the making; each table that is added becomes a row group."""
+
+    def __init__(self, path: Path, metadata: Mapping[str, str]) -> None:
+        self._path, self._metadata = path, metadata
+        self._writer: Any = None
+
+    def add(self, table: pa.Table) -> None:
+        """Write a table; all have the columns of the first."""
+        if self._writer is None:
+            self._writer = parquet.ParquetWriter(self._path, table.schema.with_metadata(self._metadata), compression="zstd")
+        self._writer.write_table(table.cast(self._writer.schema))
+
+    def close(self) -> None:
+        """Write the footer."""
+        if self._writer is not None:
+            self._writer.close()
+
+
+@contextmanager
+def parquet_groups(path: Path, metadata: Mapping[str, str]) -> Iterator[Groups]:
+    """Give a Parquet file to write row groups to; it is at its place whole, when the block ends without an error, or not at all.
+
+    Args:
+        path: where it will be; what is there is replaced.
+        metadata: kept in its schema.
+
+    Raises:
+        UsageError: the folder is not there.
+        OutsideError: the disk could not take it.
+    """
+    if not path.parent.is_dir():
+        raise UsageError(f"The folder {path.parent} is not there.", "Make it first.")
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    groups = Groups(part, metadata)
+    try:
+        try:
+            yield groups
+        finally:
+            groups.close()
+        with part.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        part.replace(path)
+    except OSError as error:
+        raise OutsideError(f"{path} could not be written: {error.strerror or error}.", "Look at the disk and its rights.") from error
+    finally:
+        part.unlink(missing_ok=True)
