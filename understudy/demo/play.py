@@ -93,6 +93,7 @@ def _perform(settings: Settings, pipeline: Pipeline, script: Script, story: Stor
             acts.first_champion(stage)
             acts.live(stage, interlude=push_damaged)
             roll_back(stage)
+            acts.rollout(stage)  # the next tick settles it
             return _conclude(stage)
     finally:
         ledger.close()
