@@ -114,8 +114,8 @@ class _Pace:
 async def _replay(settings: Settings, spec: PipelineSpec, frame: pd.DataFrame, size: int, feedback: bool, pace: _Pace) -> ReplayResult:
     limit = asyncio.Semaphore(_IN_FLIGHT)
     parts = [frame.iloc[start : start + size] for start in range(0, len(frame), size)]
-    called = {"base_url": settings.gateway_url or "", "headers": settings.gateway_headers}
-    async with httpx.AsyncClient(**called, timeout=_TIMEOUT_SECONDS, trust_env=False) as client:
+    url, headers = settings.gateway_url or "", settings.gateway_headers
+    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=_TIMEOUT_SECONDS, trust_env=False) as client:
         started = time.perf_counter()
         answers = await asyncio.gather(*(_play(client, limit, spec, part, feedback, pace) for part in parts))
         seconds = time.perf_counter() - started
