@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 from sqlalchemy import ColumnClause, Connection, Select, column, create_engine, literal_column, or_, select, table, text
 from sqlalchemy.engine import URL, Row, make_url
-from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, InternalError, ProgrammingError, SQLAlchemyError
 
 from adapters.sources.rows import check_columns, new_rows
 from adapters.sources.variables import variable
@@ -127,7 +127,7 @@ def _connected(source: SqlSource) -> Iterator[Connection]:
                 connection.execution_options(postgresql_readonly=True)
                 connection.execute(text("SET TIME ZONE 'UTC'"))
             yield connection
-    except (ProgrammingError, DataError) as error:
+    except (ProgrammingError, DataError, InternalError) as error:
         raise SpecError(f"{what} refused the query: {_said(error)}.", "Mend source in pipeline.yaml, or the user's rights.") from None
     except SQLAlchemyError as error:
         if isinstance(error, DBAPIError) and re.search(r"no such|syntax error|unable to open", str(error.orig)):  # SQLite's ways to say it

@@ -39,7 +39,7 @@ def postgresql() -> Iterator[str]:
     options = ["-D", str(data), "-p", str(port), "-k", str(folder), "-h", "127.0.0.1", "-F"]
     server = subprocess.Popen([*run, str(binaries / "postgres"), *options], stderr=subprocess.DEVNULL)
     try:
-        _wait(port)
+        _wait(f"postgresql://understudy@127.0.0.1:{port}/postgres")
         yield f"postgresql+psycopg://understudy@127.0.0.1:{port}/postgres"
     finally:
         server.terminate()
@@ -47,11 +47,13 @@ def postgresql() -> Iterator[str]:
         shutil.rmtree(folder)
 
 
-def _wait(port: int) -> None:
+def _wait(url: str) -> None:
+    import psycopg
+
     for _ in range(200):
         try:
-            socket.create_connection(("127.0.0.1", port), 0.2).close()
-        except OSError:
+            psycopg.connect(url).close()  # its port is open a moment before it takes connections
+        except psycopg.OperationalError:
             time.sleep(0.1)
         else:
             return

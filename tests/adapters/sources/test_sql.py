@@ -142,9 +142,9 @@ def test_rows_of_one_time_come_in_order_of_their_key(run: Run) -> None:
 
 def test_a_query_may_hold_colons_and_percents(server: Run) -> None:
     server(table("TEXT", ["2026-01-01 00:00:00", "2026-01-02 00:00:00"]))
-    query = "SELECT id, at::timestamp AS at, x, y, 'a:b 5%' AS note FROM sales WHERE at LIKE '2026-%' -- every one\n;"
+    query = "SELECT id, at::timestamp AS at, x, y, 'a :b 5%' AS note FROM sales WHERE at LIKE '2026-%' -- every one\n;"
     rows = read_sql(source(query=query), columns(), hour(1), None)
-    assert rows[["y", "note"]].to_numpy().tolist() == [[10, "a:b 5%"]]
+    assert rows[["y", "note"]].to_numpy().tolist() == [[10, "a :b 5%"]]
 
 
 def test_a_table_in_a_schema_and_kinds_that_files_do_not_know(server: Run) -> None:
@@ -171,16 +171,37 @@ def test_a_row_without_a_time_is_named_and_not_left_out(run: Run) -> None:
         read_sql(source(), columns(), hour(1), None)
 
 
-def test_text_in_another_order_than_time_is_not_narrowed_down(sqlite: Run) -> None:
-    sqlite(table("TEXT", ["05.01.2026", "20.12.2025", "01.02.2026"]))
-    rows = read_sql(source(), columns(time_format="%d.%m.%Y"), hour(0), None)
-    assert rows["id"].tolist() == [0, 2]
+@pytest.mark.parametrize("form", ["%d.%m.%Y", "%Y-%d-%m"])
+def test_text_in_another_order_than_time_is_not_narrowed_down(sqlite: Run, form: str) -> None:
+    sqlite(table("TEXT", [datetime(2026, month, 5, tzinfo=UTC).strftime(form) for month in (1, 3, 12)]))
+    assert read_sql(source(), columns(time_format=form), datetime(2026, 6, 30, tzinfo=UTC), None)["id"].tolist() == [2]
 
 
-def test_the_database_is_only_read(run: Run) -> None:
-    run(table("TEXT", ["2026-01-01 00:00:00"]))
-    with pytest.raises((SpecError, OutsideError)):
-        read_sql(source(query="DELETE FROM sales RETURNING *"), columns(), None, None)
+def test_the_sqlite_file_is_only_read(sqlite: Run) -> None:
+    sqlite(table("TEXT", ["2026-01-01 00:00:00"]))
+    written: list[str] = []
+
+    def write(_connection: object, cursor: sqlite3.Cursor, statement: str, *_more: object) -> None:
+        if statement.startswith("SELECT") and not written:
+            written.append(statement)
+            cursor.execute("DELETE FROM sales")
+
+    event.listen(Engine, "before_cursor_execute", write)
+    try:
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            read_sql(source(), columns(), None, None)
+    finally:
+        event.remove(Engine, "before_cursor_execute", write)
+    assert written
+
+
+def test_a_query_that_writes_is_refused(server: Run) -> None:
+    server(
+        table("TEXT", ["2026-01-01 00:00:00"])
+        + "CREATE FUNCTION wipe() RETURNS SETOF sales LANGUAGE sql AS 'DELETE FROM sales RETURNING *';"
+    )
+    with pytest.raises(SpecError, match="refused the query: cannot execute DELETE in a read-only transaction"):
+        read_sql(source(query="SELECT * FROM wipe()"), columns(), None, None)
     assert len(read_sql(source(), columns(), None, None)) == 1
 
 
