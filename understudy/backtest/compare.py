@@ -129,7 +129,7 @@ def recommend(costs: Sequence[Cost], loss: str) -> str:
     ]
     if best is not chosen:
         said.append(f"{best.policy} reaches {best.loss:.4g}, less than 5 % better, and takes {best.fits} fits.")
-    said += _beside(costs, chosen)
+    said += _beside(costs)
     if chosen.rejections > chosen.promotions:
         said.append(
             f"{chosen.rejections} of its {chosen.fits} fits were turned away: look at gates, margin and window before you rely on it."
@@ -139,13 +139,13 @@ def recommend(costs: Sequence[Cost], loss: str) -> str:
     return " ".join(said)
 
 
-def _beside(costs: Sequence[Cost], chosen: Cost) -> list[str]:
-    """Hold a drift policy against the calendar with as many fits, and any policy against the oracle."""
-    said = []
+def _beside(costs: Sequence[Cost]) -> list[str]:
+    """Hold each drift policy against the calendar with as many fits, and all of them against the oracle."""
+    said, loss = [], {one.policy: one.loss for one in costs if one.budget_of is None}
     for peer in costs:
-        if peer.budget_of == chosen.policy:
-            better = "better" if chosen.loss < peer.loss else "no better"
-            said.append(f"It is {better} than the calendar with {peer.fits} fits ({peer.loss:.4g}).")
+        if peer.budget_of is not None:
+            better = "better" if loss[peer.budget_of] < peer.loss else "no better"
+            said.append(f"{peer.budget_of} is {better} than the calendar with {peer.fits} fits ({peer.loss:.4g}).")
         if peer.policy == "oracle":
             said.append(f"Refitting at each step and promoting unseen gives {peer.loss:.4g} with {peer.fits} fits.")
     return said

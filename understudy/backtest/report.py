@@ -51,14 +51,16 @@ def loss_over_time(found: Comparison) -> str:
 
 
 def loss_by_fits(found: Comparison) -> str:
-    """Draw what each policy's loss cost in fits."""
+    """Draw what the loss of each policy that refits cost in fits; a cross is a calendar with the fits of a drift policy."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9.5, 3.0), layout="constrained")
     axes = figure.subplots()
     for number, one in enumerate(found.costs):
-        axes.scatter([one.fits], [one.loss], color=_COLOURS[number % len(_COLOURS)], s=40, marker="x" if one.budget_of else "o")
-        axes.annotate(_name(one), (one.fits, one.loss), xytext=(6, 4), textcoords="offset points", fontsize=8, color=_INK)
+        if one.fits > 1:
+            axes.scatter([one.fits], [one.loss], color=_COLOURS[number % len(_COLOURS)], s=40, marker="x" if one.budget_of else "o")
+        if one.fits > 1 and one.budget_of is None:
+            axes.annotate(one.policy, (one.fits, one.loss), xytext=(7, 5), textcoords="offset points", fontsize=8, color=_INK)
     axes.set_xlabel("fits")
     axes.set_ylabel(found.loss)
     axes.grid(alpha=0.25)

@@ -95,7 +95,8 @@ def test_the_recommendation_names_the_cheapest_policy_near_the_best(compared: Co
     said = recommend([never, drift, dear, peer], "absolute_error")
     assert said.startswith("Take drift: ")
     assert "every:1d reaches" in said
-    assert "better than the calendar with" in said
+    assert f"drift is better than the calendar with {peer.fits} fits" in said
+    assert "drift is no better than" in recommend([never, drift, replace(peer, loss=0.9 * drift.loss)], "absolute_error")
     assert "Nothing speaks for refitting" in recommend([never, replace(drift, loss=0.99 * never.loss)], "absolute_error")
 
 
