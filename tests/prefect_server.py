@@ -63,6 +63,16 @@ def _wait(server: subprocess.Popen[bytes], url: str, log: Path) -> None:
     raise TimeoutError(f"Prefect did not start: {log.read_text()[-2000:]}")
 
 
+def ask_prefect(method: str, url: str, body: object = None) -> httpx.Response:
+    """Ask Prefect as its own client does: while its SQLite is locked it answers 503, and asking again helps."""
+    for _ in range(20):
+        answer = httpx.request(method, url, json=body, timeout=30)
+        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+            break
+        time.sleep(0.5)
+    return answer
+
+
 @pytest.fixture(scope="session")
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Yield the API's URL of a real Prefect server."""

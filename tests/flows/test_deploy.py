@@ -11,8 +11,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
+
+from tests.prefect_server import ask_prefect
 
 ROOT = Path(__file__).parents[2]
 COMPARED = ("name", "description", "tags", "parameters", "parameter_openapi_schema", "enforce_parameter_schema", "work_queue_name")
@@ -46,7 +47,7 @@ def seen(url: str, names: set[str]) -> dict[str, dict[str, Any]]:
     """Return what the server holds of each deployment, in the parts that users rely on."""
     found = {}
     for name in names:
-        one = httpx.get(f"{url}/deployments/name/{name}").raise_for_status().json()
+        one = ask_prefect("GET", f"{url}/deployments/name/{name}").raise_for_status().json()
         schedules = [
             (each["schedule"]["cron"], each["schedule"]["timezone"], each["active"], each["parameters"]) for each in one["schedules"]
         ]
@@ -71,14 +72,14 @@ def test_deploying_twice_changes_nothing_and_a_pipeline_that_is_gone_takes_its_d
     assert before["rollout/ad_clicks"]["limit"] == (1, "CANCEL_NEW")
     shutil.rmtree(Path(place["UNDERSTUDY_PIPELINES"]) / "bike_demand")
     assert set(deploy(place)) == {name for name in NAMES if name.endswith("ad_clicks")}
-    assert httpx.get(f"{prefect_server}/deployments/name/retrain/bike_demand").status_code == 404
+    assert ask_prefect("GET", f"{prefect_server}/deployments/name/retrain/bike_demand").status_code == 404
 
 
 def test_plain_prefect_deploy_makes_the_same(place: dict[str, str], prefect_server: str) -> None:
     ids = deploy(place)
     ours = seen(prefect_server, NAMES)
     for number in ids.values():
-        httpx.delete(f"{prefect_server}/deployments/{number}").raise_for_status()
+        ask_prefect("DELETE", f"{prefect_server}/deployments/{number}").raise_for_status()
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", "deployments/prefect.yaml"]
     done = subprocess.run(command, env=place, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -91,7 +92,7 @@ def test_a_schedule_really_makes_runs_that_say_so(place: dict[str, str], prefect
     number = deploy(place)["retrain/ad_clicks"]
     wanted = {"deployments": {"id": {"any_": [number]}}}
     ends = time.monotonic() + 120
-    while not (found := httpx.post(f"{prefect_server}/flow_runs/filter", json=wanted).raise_for_status().json()):
+    while not (found := ask_prefect("POST", f"{prefect_server}/flow_runs/filter", wanted).raise_for_status().json()):
         assert time.monotonic() < ends, "the scheduler made no run"
         time.sleep(1)
     assert all(one["auto_scheduled"] for one in found)

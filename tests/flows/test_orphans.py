@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import httpx
-
 from adapters.prefect_api import PrefectApi
 from flows.orphans import TAG, crash_orphans
+from tests.prefect_server import ask_prefect
 
 
 def deployment(url: str, tags: list[str]) -> str:
-    flow = httpx.post(f"{url}/flows/", json={"name": "orphaned"}).raise_for_status().json()["id"]
+    flow = ask_prefect("POST", f"{url}/flows/", {"name": "orphaned"}).raise_for_status().json()["id"]
     body = {"name": f"one-{'-'.join(tags)}", "flow_id": flow, "tags": tags, "concurrency_limit": 1}
     body["concurrency_options"] = {"collision_strategy": "ENQUEUE"}  # type: ignore[assignment]  # JSON
-    made: str = httpx.post(f"{url}/deployments/", json=body).raise_for_status().json()["id"]
+    made: str = ask_prefect("POST", f"{url}/deployments/", body).raise_for_status().json()["id"]
     return made
 
 
 def run_until(url: str, deployment_id: str, *states: str) -> str:
-    made: str = httpx.post(f"{url}/deployments/{deployment_id}/create_flow_run", json={}).raise_for_status().json()["id"]
+    made: str = ask_prefect("POST", f"{url}/deployments/{deployment_id}/create_flow_run", {}).raise_for_status().json()["id"]
     for state in states:
-        httpx.post(f"{url}/flow_runs/{made}/set_state", json={"state": {"type": state}}).raise_for_status()
+        ask_prefect("POST", f"{url}/flow_runs/{made}/set_state", {"state": {"type": state}}).raise_for_status()
     return made
 
 
@@ -36,5 +35,5 @@ def test_runs_under_way_are_crashed_and_their_slot_comes_free(prefect_server: st
         assert api.state(foreign).kind == "RUNNING"
         assert crash_orphans(api) == []
     run_until(prefect_server, ours, "PENDING", "RUNNING")
-    taken = httpx.post(f"{prefect_server}/flow_runs/filter", json={"deployments": {"id": {"any_": [ours]}}}).json()
+    taken = ask_prefect("POST", f"{prefect_server}/flow_runs/filter", {"deployments": {"id": {"any_": [ours]}}}).json()
     assert [one["state"]["type"] for one in taken].count("RUNNING") == 1
