@@ -26,10 +26,10 @@ from adapters.traffic_log import TrafficLog
 from contracts.errors import UsageError
 from tests.prefect_server import ask_prefect
 from understudy import runs
-from understudy.commands.up import addresses, stop
 from understudy.demo.play import play
 from understudy.demo.script import Script
 from understudy.replay import infer_request
+from understudy.services.detached import addresses, stop
 from understudy.services.supervisor import answers
 
 pytestmark = [pytest.mark.loop, pytest.mark.timeout(900)]

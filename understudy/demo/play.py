@@ -16,7 +16,6 @@ from adapters.sources.file import read_table
 from adapters.sources.times import time_columns
 from contracts.errors import OutsideError, UsageError
 from understudy import runs
-from understudy.commands.up import addresses, start_detached, stop
 from understudy.demo import acts
 from understudy.demo.damaged import push_damaged
 from understudy.demo.hand import roll_back
@@ -25,6 +24,7 @@ from understudy.demo.report import write_report
 from understudy.demo.script import AD_CLICKS, BIKE_DEMAND, Script
 from understudy.demo.story import Story
 from understudy.demo.theatre import Theatre
+from understudy.services.detached import addresses, start_detached, stop
 
 BIKE_DATA = "UNDERSTUDY_BIKE_DATA"  # the variable that pipelines/bike_demand names
 
