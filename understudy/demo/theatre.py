@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -47,7 +47,6 @@ class Theatre:
     requests: int = 0
     rows: int = 0
     failed: int = 0
-    latencies: list[float] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -107,7 +106,6 @@ class Theatre:
         self.requests += result.requests
         self.rows += result.rows
         self.failed += result.failed
-        self.latencies += [value for value in (result.latency_p50_ms,) if value is not None]
         once = pd.Series(self.fitted_once.predict(part), index=part.index)
         frame = pd.DataFrame({EVENT_TIME: part[EVENT_TIME], "served": self._loss(part, result.predictions), "once": self._loss(part, once)})
         self.story.served.append(frame.rename(columns={EVENT_TIME: "event_time"}).dropna())
