@@ -178,8 +178,8 @@ def test_a_log_that_cannot_be_written_is_counted_and_said_while_answers_go_on(ga
 
 def test_the_log_of_the_process_shows_no_payload_and_no_secret(gateway: Gateway) -> None:
     headers = {"Authorization": "Bearer hunter2"}
-    gateway.client.post("/v2/models/demand/infer?token=hunter2", json={"inputs": tensors(GOOD | {"kind": [4711]})}, headers=headers)
+    gateway.client.post("/v2/models/demand/infer?token=hunter2", json={"inputs": tensors(GOOD | {"kind": [8675309123]})}, headers=headers)
     gateway.client.get("/nowhere?token=hunter2", headers=headers)
     assert '"path": "/nowhere", "status": 404' in gateway.said()
     assert "hunter2" not in gateway.said()
-    assert "4711" not in gateway.said()
+    assert "8675309123" not in gateway.said()
