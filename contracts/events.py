@@ -77,6 +77,7 @@ class Alert:
 class IntentKind(StrEnum):
     """What an operator may ask for."""
 
+    APPROVE = "approve"
     PROMOTE = "promote"
     ROLLBACK = "rollback"
     ABORT = "abort"
@@ -86,10 +87,15 @@ class IntentKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """An operator's wish, with who and why; consumed by exactly one decision."""
+    """An operator's wish, with who and why; consumed by exactly one decision.
+
+    Attributes:
+        version: followed only while this version is the candidate; whichever it is when None.
+    """
 
     id: int
     kind: IntentKind
     actor: str
     reason: str
     at: datetime
+    version: str | None = None

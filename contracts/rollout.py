@@ -57,6 +57,21 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Approval:
+    """A person is asked whether the candidate may become champion.
+
+    Attributes:
+        asked_at, expires_at: on the pipeline's clock.
+        by, reason: who said yes, and why; None while nobody has. It holds for the candidate of the state that it stands in.
+    """
+
+    asked_at: datetime
+    expires_at: datetime
+    by: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RolloutState:
     """What is remembered of a pipeline's rollout; one row in the ledger, swapped by revision.
 
@@ -65,6 +80,7 @@ class RolloutState:
         phase_since, stage_since: on the pipeline's clock.
         errors_in_row: consecutive ticks whose worst outcome was ERROR.
         paused_from: the phase to come back to.
+        approval: what a person is asked while running, where promotion is manual and the evidence was in.
     """
 
     pipeline: str
@@ -79,6 +95,7 @@ class RolloutState:
     champion_since: datetime | None = None
     errors_in_row: int = 0
     paused_from: Phase | None = None
+    approval: Approval | None = None
 
     @property
     def champion(self) -> ModelRef | None:
@@ -180,6 +197,8 @@ class Act(StrEnum):
     START = "start"
     ADVANCE = "advance"
     SUPERSEDE = "supersede"
+    ASK = "ask"
+    APPROVE = "approve"
     PROMOTE = "promote"
     WATCH = "watch"
     FINISH = "finish"

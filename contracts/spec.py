@@ -140,6 +140,13 @@ class Guardrails(_Model):
     prediction_psi: float | None = None
 
 
+class ApprovalRule(_Model):
+    """What becomes of a candidate that nobody has approved; on the pipeline's clock."""
+
+    expires: Duration = Field(parse_duration("7d"), description="how long a person is asked, with `promotion: manual`")
+    then: Literal["abort", "pause"] = Field("abort", description="what happens when nobody answered")
+
+
 class RolloutSpec(_Model):
     """How a candidate becomes champion."""
 
@@ -147,7 +154,8 @@ class RolloutSpec(_Model):
     stages: list[ShadowStage] = Field(min_length=1)
     guardrails: Guardrails = Guardrails()
     watch: Duration = parse_duration("7d")
-    promotion: Literal["automatic", "manual"] = "automatic"
+    promotion: Literal["automatic", "manual"] = Field("automatic", description="manual: a person is asked once the evidence is in")
+    approval: ApprovalRule = ApprovalRule()
     max_errors: int = Field(3, ge=1, description="ERROR outcomes in a row before the rollout pauses")
 
 

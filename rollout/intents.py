@@ -15,18 +15,34 @@ def answer(spec: RolloutSpec, state: RolloutState, asked: Intent, now: datetime)
     decision = _follow(spec, state, asked, now)
     if decision is None:
         saved = replace(state, revision=state.revision + 1)
-        why = f"{asked.kind.value} was asked for while {_where(state)}: nothing to {asked.kind.value}"
+        why = f"{asked.kind.value} was asked for {_where(state, asked)}: nothing to {asked.kind.value}"
         decision = Decision(Act.DECLINE, saved, f"{why} ({asked.reason})")
     return replace(decision, actor=asked.actor, intents=(asked.id,))
 
 
-def _where(state: RolloutState) -> str:
-    return f"the rollout is {state.phase.value}"
+def _where(state: RolloutState, asked: Intent) -> str:
+    if not _is_about(asked, state):
+        return f"of version {asked.version}, which is not the candidate" + (
+            f" (version {state.candidate.version} is)" if state.candidate else ""
+        )
+    return f"while the rollout is {state.phase.value}" + (" and nobody is asked" if asked.kind is IntentKind.APPROVE else "")
+
+
+def _is_about(asked: Intent, state: RolloutState) -> bool:
+    """Whether the wish is about what is there now: a form may be answered after its candidate has gone."""
+    return asked.version is None or (state.candidate is not None and asked.version == state.candidate.version)
 
 
 def _follow(spec: RolloutSpec, state: RolloutState, asked: Intent, now: datetime) -> Decision | None:  # noqa: ARG001 - later stages ask the spec
     live = state.paused_from if state.phase is Phase.PAUSED else state.phase
+    if not _is_about(asked, state):
+        return None
     match asked.kind:
+        case IntentKind.APPROVE if state.approval is not None:
+            saved = replace(state, revision=state.revision + 1, approval=replace(state.approval, by=asked.actor, reason=asked.reason))
+            return Decision(
+                Act.APPROVE, saved, asked.reason, version=asked.version or (state.candidate.version if state.candidate else None)
+            )
         case IntentKind.ROLLBACK if state.previous is not None:
             return roll_back(state, now, asked.reason)
         case IntentKind.PROMOTE if live is Phase.RUNNING:
@@ -60,6 +76,7 @@ def promote(state: RolloutState, now: datetime, reason: str) -> Decision:
         champion_since=now,
         errors_in_row=0,
         paused_from=None,
+        approval=None,
     )
     return Decision(Act.PROMOTE, saved, reason, version=champion.version)
 
@@ -81,6 +98,7 @@ def roll_back(state: RolloutState, now: datetime, reason: str) -> Decision:
         champion_since=now,
         errors_in_row=0,
         paused_from=None,
+        approval=None,
     )
     return Decision(Act.ROLLBACK, saved, reason, version=state.previous.version)
 
@@ -98,11 +116,12 @@ def abort(state: RolloutState, now: datetime, reason: str) -> Decision:
         stage_since=None,
         errors_in_row=0,
         paused_from=None,
+        approval=None,
     )
     return Decision(Act.ABORT, saved, reason, version=state.candidate.version if state.candidate else None)
 
 
 def pause(state: RolloutState, now: datetime, reason: str, version: str | None) -> Decision:
     """Stop judging until somebody resumes; who answers users does not change."""
-    saved = replace(state, revision=state.revision + 1, phase=Phase.PAUSED, paused_from=state.phase, phase_since=now)
+    saved = replace(state, revision=state.revision + 1, phase=Phase.PAUSED, paused_from=state.phase, phase_since=now, approval=None)
     return Decision(Act.PAUSE, saved, reason, version=version)

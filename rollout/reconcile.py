@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from contracts.rollout import Act, Aliases, Decision, Evidence, ModelRef, Phase, RolloutState, Route, Submission
 from contracts.spec import RolloutSpec
 from contracts.verdict import Outcome, Verdict, worst
-from rollout import intents
+from rollout import approval, intents
 
 _SKEW = timedelta(minutes=1)  # clocks of two machines differ; by more than this a clock went back
 
@@ -100,7 +100,13 @@ def _pause(spec: RolloutSpec, state: RolloutState, evidence: Evidence, now: date
 
 def _repair(spec: RolloutSpec, state: RolloutState, evidence: Evidence, now: datetime) -> Decision | None:  # noqa: ARG001 - the questions share one form
     if _clock_went_back(state, now):
-        saved = replace(state, revision=state.revision + 1, phase_since=now, stage_since=now if state.stage_since else None)
+        saved = replace(
+            state,
+            revision=state.revision + 1,
+            phase_since=now,
+            stage_since=now if state.stage_since else None,
+            approval=approval.from_now(state.approval, now),
+        )
         return Decision(
             Act.REPAIR, saved, f"the clock went back to {now.isoformat()}: times are counted from there", version=_judged(state)
         )
@@ -111,7 +117,8 @@ def _repair(spec: RolloutSpec, state: RolloutState, evidence: Evidence, now: dat
 
 def _clock_went_back(state: RolloutState, now: datetime) -> bool:
     """Event clocks follow whatever is replayed; without a new beginning, no time would ever be up."""
-    since = [at for at in (state.phase_since, state.stage_since) if at is not None]
+    asked = state.approval.asked_at if state.approval else None
+    since = [at for at in (state.phase_since, state.stage_since, asked) if at is not None]
     return state.phase in {Phase.RUNNING, Phase.WATCHING} and any(at - now > _SKEW for at in since)
 
 
@@ -186,6 +193,7 @@ def _start(state: RolloutState, asked: Submission, consumed: tuple[int, ...], no
         phase_since=now,
         stage_since=now,
         errors_in_row=0,
+        approval=None,
     )
     return Decision(act, saved, reason, version=asked.model.version, verdicts=asked.gates, submissions=consumed)
 
@@ -204,12 +212,16 @@ def _judge_stage(spec: RolloutSpec, state: RolloutState, evidence: Evidence, now
     stage = spec.stages[state.stage or 0]
     verdicts = current(state, evidence)
     elapsed = max(now - (state.stage_since or now), timedelta())
+    if state.approval is not None and now >= state.approval.expires_at:
+        return approval.expire(spec.approval, state, now, verdicts)
     if worst(verdicts) is Outcome.PASS and elapsed >= stage.min_duration:
         if (state.stage or 0) + 1 < len(spec.stages):
             return _advance(state, now, verdicts)
         if spec.promotion == "manual":
-            return hold(state, evidence, "the evidence is in; promotion is manual: waiting for `understudy promote` or `abort`")
+            return approval.passed(spec.approval, state, now, verdicts)
         return replace(intents.promote(state, now, _because(verdicts)), verdicts=verdicts)
+    if state.approval is not None:
+        return approval.waits(state, state.approval, verdicts)
     if elapsed < stage.max_duration:
         return None
     open_gates = [one.reason for one in verdicts if one.outcome is not Outcome.PASS]

@@ -32,6 +32,7 @@ def overview(ledger: Ledger, pipeline: str, decisions: int = 50) -> dict[str, An
         "stage": state.stage,
         "epoch": state.epoch,
         "route": to_json(state.route),
+        "approval": None if state.approval is None else to_json(state.approval),
         "evidence": [_verdict(one) for one in _evidence(ledger, state, records)],
         "shadow": None if shadow is None else to_json(shadow),
         "alerts": to_json(ledger.alerts(pipeline)),

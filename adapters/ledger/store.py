@@ -123,13 +123,13 @@ class Ledger(Observations):
             raise KeyError(decision_id)
         return _record(row)
 
-    def add_intent(self, pipeline: str, kind: IntentKind, actor: str, reason: str) -> Intent:
-        """Record what an operator asks for."""
+    def add_intent(self, pipeline: str, kind: IntentKind, actor: str, reason: str, version: str | None = None) -> Intent:
+        """Record what an operator asks for; with a version, only while that is the candidate."""
         at = datetime.now(UTC)
-        row = {"pipeline": pipeline, "kind": kind.value, "actor": actor, "reason": reason, "at": text(at)}
+        row = {"pipeline": pipeline, "kind": kind.value, "actor": actor, "reason": reason, "at": text(at), "version": version}
         with self._write() as connection:
             key = connection.execute(insert(tables.intents).values(row)).inserted_primary_key
-        return Intent(int(key[0] if key else 0), kind, actor, reason, at)
+        return Intent(int(key[0] if key else 0), kind, actor, reason, at, version)
 
     def intents(self, pipeline: str) -> tuple[Intent, ...]:
         """Return the intents that no decision has answered, oldest first."""
@@ -137,7 +137,9 @@ class Ledger(Observations):
         query = select(table).where(table.c.pipeline == pipeline, table.c.consumed_by.is_(None)).order_by(table.c.id)
         with self._read() as connection:
             rows = connection.execute(query).mappings().all()
-        return tuple(Intent(row["id"], IntentKind(row["kind"]), row["actor"], row["reason"], time(row["at"])) for row in rows)
+        return tuple(
+            Intent(row["id"], IntentKind(row["kind"]), row["actor"], row["reason"], time(row["at"]), row["version"]) for row in rows
+        )
 
     def answer_to(self, intent: Intent, pipeline: str) -> DecisionRecord | None:
         """Return the decision that answered an intent, or None while none has."""

@@ -43,6 +43,7 @@ intents = Table(
     Column("reason", Text, nullable=False),
     Column("at", String(40), nullable=False),
     Column("consumed_by", Integer),
+    Column("version", String(32)),
 )
 
 submissions = Table(

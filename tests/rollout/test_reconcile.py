@@ -151,7 +151,6 @@ def test_every_stage_must_pass_before_promotion() -> None:
 
 def test_manual_promotion_waits_for_a_person_and_names_them() -> None:
     state = running(MANUAL)
-    assert reconcile(MANUAL, state, seen(state, Outcome.PASS), START).act is Act.HOLD
     decision = reconcile(MANUAL, state, intent(IntentKind.PROMOTE), START)
     assert (decision.act, decision.actor, decision.intents) == (Act.PROMOTE, "ada", (9,))
     known = replace(intent(IntentKind.PROMOTE), epoch=state.epoch, verdicts=(verdict(Outcome.PASS),))

@@ -109,6 +109,7 @@ def test_an_older_schema_is_brought_up_to_date_and_a_current_one_is_left_alone(u
     engine = create_engine(url)
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE evidence"))
+        connection.execute(text("ALTER TABLE intents DROP COLUMN version"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     engine.dispose()
     again = Ledger(url)
@@ -118,6 +119,11 @@ def test_an_older_schema_is_brought_up_to_date_and_a_current_one_is_left_alone(u
     current = Ledger(url)
     assert current.evidence("p") == Measured(1, NOW, (VERDICT,))
     current.close()
+
+
+def test_a_wish_about_one_version_says_so_when_it_is_read_again(ledger: Ledger) -> None:
+    asked = ledger.add_intent("p", IntentKind.APPROVE, "ada", "so", "7")
+    assert (ledger.intents("p"), asked.version) == ((asked,), "7")
 
 
 def test_the_answer_to_an_intent_is_found_by_it(ledger: Ledger) -> None:

@@ -252,7 +252,7 @@ def test_an_operators_promotion_is_kept_with_what_was_measured_when_it_was_asked
     served.spec["rollout"]["promotion"] = "manual"
     served.pipeline = replace(served.pipeline, spec=type(served.pipeline.spec).model_validate(served.spec))
     served.submit("2", error=5.0)
-    assert served.settle() == ["start"]
+    assert served.settle() == ["start", "ask"]
     asked = served.ledger.add_intent("sales", IntentKind.PROMOTE, "ada", "looks good")
     done = served.tick()
     assert done.record is not None
