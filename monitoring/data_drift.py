@@ -16,8 +16,8 @@ from scipy.stats import false_discovery_control
 
 from contracts.events import Finding, Severity
 from contracts.spec import Features, Monitors
+from monitoring.column import present
 from stats.psi import psi, psi_categories
-from stats.truth import written
 from stats.two_sample import chi2_p_value, ks_p_value
 
 _UNSEEN = 0.01  # share of rows with a category that no training row had
@@ -47,7 +47,7 @@ def data_drift(reference: pd.DataFrame, window: pd.DataFrame, features: Features
         reason = f"{len(window)} rows against {len(reference)} of the reference; {limits.min_rows} of each are needed"
         return (Finding("data_drift", "rows", Severity.INFO, None, None, None, len(window), reason),)
     before, after = (
-        {name: _present(frame, name, numeric=name in features.numeric) for name in features.all} for frame in (reference, window)
+        {name: present(frame, name, numeric=name in features.numeric) for name in features.all} for frame in (reference, window)
     )
     pairs = [(name, before[name], after[name]) for name in features.all]
     compared = [one for pair in pairs for one in (_distribution(*pair), _missing(*pair)) if one is not None]
@@ -58,7 +58,7 @@ def data_drift(reference: pd.DataFrame, window: pd.DataFrame, features: Features
 
 def categories(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, frozenset[str]]:
     """Return the categories of each column, as they are written."""
-    return {name: frozenset(_present(frame, name, numeric=False).dropna().unique()) for name in names}
+    return {name: frozenset(present(frame, name, numeric=False).dropna().unique()) for name in names}
 
 
 def unseen_categories(known: Mapping[str, frozenset[str]], window: pd.DataFrame) -> tuple[Finding, ...]:
@@ -69,7 +69,7 @@ def unseen_categories(known: Mapping[str, frozenset[str]], window: pd.DataFrame)
     """
     found = []
     for name, before in known.items():
-        values = _present(window, name, numeric=False).dropna()
+        values = present(window, name, numeric=False).dropna()
         fresh = values[~values.isin(before)]
         if len(fresh):
             share = len(fresh) / len(window)
@@ -78,17 +78,6 @@ def unseen_categories(known: Mapping[str, frozenset[str]], window: pd.DataFrame)
             reason = f"{name}: {share:.1%} of rows have a category the champion never saw: {shown}"
             found.append(Finding("unseen", name, severity, share, _UNSEEN, None, len(window), reason))
     return tuple(found)
-
-
-def _present(frame: pd.DataFrame, name: str, *, numeric: bool) -> pd.Series:
-    """Return a column as numbers, or as written categories; missing values stay missing."""
-    values = frame[name] if name in frame.columns else pd.Series([None] * len(frame), dtype="object")
-    if numeric:
-        numbers: pd.Series = pd.to_numeric(values, errors="coerce").astype("float64")
-        return numbers.where(np.isfinite(numbers))
-    codes, uniques = pd.factorize(values)
-    texts = np.array([*(written(one) for one in uniques), None], dtype="object")
-    return pd.Series(texts[codes], dtype="object")
 
 
 def _distribution(name: str, before: pd.Series, after: pd.Series) -> _Compared | None:

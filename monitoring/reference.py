@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+Rows = TypeVar("Rows", pd.DataFrame, "pd.Series[Any]")
 _HOUR, _WEEK = timedelta(hours=1), timedelta(days=7)
 _YEAR = timedelta(days=364)  # whole weeks, so that weekdays fall on weekdays
 _MOST = 50_000  # more rows would sharpen p-values for which no effect size is large enough
@@ -37,9 +39,9 @@ def same_season(reference: pd.Series, window: pd.Series, least: int) -> NDArray[
     return np.ones(len(reference), dtype=bool)
 
 
-def thinned(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return every n-th row, so that at most 50,000 are left."""
-    return frame.iloc[:: -(-len(frame) // _MOST) or 1]
+def thinned(rows: Rows, most: int = _MOST) -> Rows:
+    """Return every n-th row of a frame or column, so that at most `most` are left."""
+    return rows.iloc[:: -(-len(rows) // most) or 1]
 
 
 def _hour_of_week(times: pd.Series) -> pd.Series:
