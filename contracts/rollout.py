@@ -33,16 +33,37 @@ class ModelRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Arm:
+    """A version that answers a share of the units; `name` is its role: champion, candidate or previous."""
+
+    name: str
+    model: ModelRef
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """Who answers users, and who follows the log; whole and self-contained.
 
     The epoch rises whenever exposure changes; evidence from another epoch counts for nothing.
+
+    Attributes:
+        arms: who answers which share of the units, in an A/B or bandit stage; the champion among them. Empty: the champion answers all.
+        salt: by which units are assigned to arms; the same salt assigns a unit the same way everywhere.
+        arms_since: the epoch under which this stage's exposure began.
     """
 
     epoch: int
     champion: ModelRef | None
     shadow: ModelRef | None
-    share: float = 0.0
+    arms: tuple[Arm, ...] = ()
+    salt: str = ""
+    arms_since: int = 0
+
+    @property
+    def share(self) -> float:
+        """The share of units that somebody else than the champion answers."""
+        return round(sum(arm.share for arm in self.arms if arm.model != self.champion), 9)
 
 
 class Phase(StrEnum):
@@ -81,6 +102,7 @@ class RolloutState:
         errors_in_row: consecutive ticks whose worst outcome was ERROR.
         paused_from: the phase to come back to.
         approval: what a person is asked while running, where promotion is manual and the evidence was in.
+        allocated_at: when a bandit's shares were set, on the pipeline's clock.
     """
 
     pipeline: str
@@ -96,6 +118,7 @@ class RolloutState:
     errors_in_row: int = 0
     paused_from: Phase | None = None
     approval: Approval | None = None
+    allocated_at: datetime | None = None
 
     @property
     def champion(self) -> ModelRef | None:
@@ -168,6 +191,7 @@ class Evidence:
         aliases: what the registry says now.
         gateways: live gateways only.
         verdicts: what the live gates of the current stage, or of the watch, said.
+        shares: what a bandit's arms should answer from now on, by role; None where it cannot be told.
     """
 
     epoch: int
@@ -177,6 +201,7 @@ class Evidence:
     gateways: tuple[GatewayView, ...] = ()
     shadow: ShadowView | None = None
     verdicts: tuple[Verdict, ...] = ()
+    shares: dict[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +221,7 @@ class Act(StrEnum):
     BOOTSTRAP = "bootstrap"
     START = "start"
     ADVANCE = "advance"
+    EXPOSE = "expose"
     SUPERSEDE = "supersede"
     ASK = "ask"
     APPROVE = "approve"

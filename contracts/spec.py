@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
@@ -118,7 +118,13 @@ class OfflineGate(_Model):
         return self
 
 
-class ShadowStage(_Model):
+class _Timed(_Model):
+    min_duration: Duration = parse_duration("0s")
+    max_duration: Duration = parse_duration("14d")
+    on_timeout: Literal["abort", "pause"] = "abort"
+
+
+class ShadowStage(_Timed):
     """The candidate follows the traffic log; nobody sees its answers."""
 
     kind: Literal["shadow"]
@@ -127,9 +133,45 @@ class ShadowStage(_Model):
     margin: float = Field(0.0, description="how much worse a loss per request may be; 0 asks for better, in the loss's unit")
     rehearse: Duration = Field(parse_duration("0s"), description="how much logged traffic is answered before going live")
     min_blocks: int = Field(8, ge=2)
-    min_duration: Duration = parse_duration("0s")
-    max_duration: Duration = parse_duration("14d")
-    on_timeout: Literal["abort", "pause"] = "abort"
+
+
+class _Exposed(_Timed):
+    share: float = Field(0.1, gt=0, lt=1, description="of the units, answered by the candidate; a bandit begins with it")
+    reward: str = Field(min_length=1, description="name of a reward in the feedback; `label` or the target's name takes the label")
+    per: Literal["unit", "row"] = Field("unit", description="unit: reward of a unit (revenue); row: rewards over rows (click-through rate)")
+    absent: Literal["unknown", "zero"] = Field("unknown", description="what a row without a reward is once it is due")
+    attribution: Duration = Field(parse_duration("1h"), description="a unit's rows count this long after its first, then it is one sample")
+    margin: float = Field(0.0, description="how much less reward there may be; 0 asks for more, in the reward's unit")
+    min_units: int = Field(100, ge=2, description="complete units in each arm before anything is decided")
+
+
+class AbStage(_Exposed):
+    """A share of the units is answered by the candidate, always the same ones; their reward decides."""
+
+    kind: Literal["ab"]
+
+
+class BanditStage(_Exposed):
+    """The units go to the versions in proportion to the chance that each is best; read off-policy, their reward decides."""
+
+    kind: Literal["bandit"]
+    rewards: Literal["binary", "number"] = Field("number", description="binary: 0 or 1 a row (Beta); number: any (Gaussian)")
+    floor: float = Field(0.05, gt=0, lt=0.5, description="least share of every arm, so that each goes on being explored")
+    reallocate: Duration = Field(parse_duration("1h"), description="least time between two changes of the shares")
+    with_previous: bool = Field(False, description="whether the former champion takes part as a third arm")
+    seed: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _room_for_all(self) -> BanditStage:
+        arms = 3 if self.with_previous else 2
+        if self.floor * arms >= 1:
+            raise ValueError(f"a floor of {self.floor:g} leaves nothing to move between {arms} arms; set it below {1 / arms:.2g}")
+        if not self.floor <= self.share <= 1 - self.floor * (arms - 1):
+            raise ValueError(f"a share of {self.share:g} does not respect the floor of {self.floor:g}; begin between the two")
+        return self
+
+
+Stage = Annotated[ShadowStage | AbStage | BanditStage, Field(discriminator="kind")]
 
 
 class Guardrails(_Model):
@@ -151,12 +193,27 @@ class RolloutSpec(_Model):
     """How a candidate becomes champion."""
 
     alpha: float = Field(0.05, gt=0, lt=1)
-    stages: list[ShadowStage] = Field(min_length=1)
+    stages: list[Stage] = Field(min_length=1)
     guardrails: Guardrails = Guardrails()
     watch: Duration = parse_duration("7d")
     promotion: Literal["automatic", "manual"] = Field("automatic", description="manual: a person is asked once the evidence is in")
     approval: ApprovalRule = ApprovalRule()
     max_errors: int = Field(3, ge=1, description="ERROR outcomes in a row before the rollout pauses")
+
+    @model_validator(mode="after")
+    def _shadow_first(self) -> RolloutSpec:
+        if self.stages[0].kind != "shadow":
+            raise ValueError("the first stage is not a shadow; no user meets a version that never rehearsed")
+        return self
+
+    @property
+    def shadows(self) -> list[ShadowStage]:
+        """The stages that no user sees; there is at least one."""
+        return [stage for stage in self.stages if isinstance(stage, ShadowStage)]
+
+    def shadow_at(self, index: int) -> ShadowStage:
+        """Return the shadow stage of an index, or the last one before it."""
+        return next(stage for stage in reversed(self.stages[: index + 1]) if isinstance(stage, ShadowStage))
 
 
 class Schedule(_Model):
@@ -245,7 +302,7 @@ class PipelineSpec(_Model):
     @field_validator("rollout")
     @classmethod
     def _losses_fit_task(cls, rollout: RolloutSpec, info: ValidationInfo) -> RolloutSpec:
-        for stage in rollout.stages:
+        for stage in rollout.shadows:
             _check_fit("loss", stage.loss, LOSSES_OF, info.data.get("task"))
         return rollout
 

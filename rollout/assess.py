@@ -82,25 +82,26 @@ def rules_of(spec: RolloutSpec, state: RolloutState) -> Rules:
 
 
 def stage_rules(spec: RolloutSpec, index: int) -> Rules:
-    """Return the rules of a stage."""
-    stage = spec.stages[index]
+    """Return the rules of a shadow stage; of any other those of the shadow before it."""
+    stage = spec.shadow_at(index)
     rehearsed = round(stage.rehearse / stage.block)
     expected = max(stage.min_blocks, rehearsed) if rehearsed else _EXPECTED_BLOCKS
-    return Rules(stage.loss, stage.block, stage.margin, stage.min_blocks, expected, *_shares(spec), spec.guardrails)
+    return Rules(stage.loss, stage.block, stage.margin, stage.min_blocks, expected, *alpha_shares(spec), spec.guardrails)
 
 
 def watch_rules(spec: RolloutSpec) -> Rules:
-    """Return the rules of the watch: the last stage's, with blocks short enough to be twice as many as are needed while it lasts.
+    """Return the rules of the watch: the last shadow's, with blocks short enough to be twice as many as are needed while it lasts.
 
     A margin that asked the candidate to be better is not asked of the champion again: under watch it may only not be worse.
     """
-    stage = spec.stages[-1]
+    stage = spec.shadows[-1]
     block = max(min(stage.block, spec.watch / (2 * stage.min_blocks)), timedelta(seconds=1))
     expected = max(stage.min_blocks, round(spec.watch / block))
-    return Rules(stage.loss, block, max(stage.margin, 0.0), stage.min_blocks, expected, *_shares(spec), spec.guardrails)
+    return Rules(stage.loss, block, max(stage.margin, 0.0), stage.min_blocks, expected, *alpha_shares(spec), spec.guardrails)
 
 
-def _shares(spec: RolloutSpec) -> tuple[float, float]:
+def alpha_shares(spec: RolloutSpec) -> tuple[float, float]:
+    """Return what of alpha the loss or reward has, and what each guardrail that tests a share has."""
     testing = [limit for limit in (spec.guardrails.error_rate, spec.guardrails.latency_p99_ratio) if limit is not None]
     if not testing:
         return spec.alpha, 0.0

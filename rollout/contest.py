@@ -40,8 +40,8 @@ class Contest:
 
 
 def contest_of(state: RolloutState) -> Contest | None:
-    """Return who is judged in this state, or None where nobody is."""
-    if state.champion is None:
+    """Return who is judged on paired answers in this state, or None where nobody is."""
+    if state.champion is None or state.route.arms:
         return None
     if state.phase is Phase.RUNNING and state.candidate is not None:
         return Contest(state.candidate, state.champion, state.epoch)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from contracts.rollout import Act, Aliases, Decision, Evidence, ModelRef, Phase, RolloutState, Route, Submission
 from contracts.spec import RolloutSpec
 from contracts.verdict import Outcome, Verdict, worst
-from rollout import approval, intents
+from rollout import approval, exposure, intents
 
 _SKEW = timedelta(minutes=1)  # clocks of two machines differ; by more than this a clock went back
 
@@ -60,7 +60,8 @@ def _leave(spec: RolloutSpec, state: RolloutState, evidence: Evidence, now: date
     if _moved_by_someone_else(state, evidence):
         return _foreign(state, evidence, now)
     failed = [one for one in current(state, evidence) if one.outcome is Outcome.FAIL]
-    if not failed or state.phase not in {Phase.RUNNING, Phase.WATCHING}:
+    exposed = state.phase is Phase.PAUSED and bool(state.route.arms)  # while users see the candidate, a pause is no shelter
+    if not failed or not (exposed or state.phase in {Phase.RUNNING, Phase.WATCHING}):
         return None
     verdicts = current(state, evidence)
     if state.phase is Phase.WATCHING:
@@ -98,13 +99,14 @@ def _pause(spec: RolloutSpec, state: RolloutState, evidence: Evidence, now: date
     )
 
 
-def _repair(spec: RolloutSpec, state: RolloutState, evidence: Evidence, now: datetime) -> Decision | None:  # noqa: ARG001 - the questions share one form
+def _repair(spec: RolloutSpec, state: RolloutState, evidence: Evidence, now: datetime) -> Decision | None:
     if _clock_went_back(state, now):
         saved = replace(
             state,
             revision=state.revision + 1,
             phase_since=now,
             stage_since=now if state.stage_since else None,
+            allocated_at=now if state.allocated_at else None,
             approval=approval.from_now(state.approval, now),
         )
         return Decision(
@@ -112,6 +114,8 @@ def _repair(spec: RolloutSpec, state: RolloutState, evidence: Evidence, now: dat
         )
     if state.champion is None or _settled(state, evidence):
         return None
+    if state.phase is Phase.RUNNING and state.approval is None and _elapsed(state, now) >= spec.stages[_index(spec, state)].max_duration:
+        return _time_is_up(spec, state, evidence, now)  # a gateway that never takes the route must not keep a rollout for ever
     return hold(state, evidence, "the route or the aliases are not yet as desired: sent again, judged nothing")
 
 
@@ -201,7 +205,7 @@ def _start(state: RolloutState, asked: Submission, consumed: tuple[int, ...], no
 def _supersede(spec: RolloutSpec, state: RolloutState, evidence: Evidence, now: datetime) -> Decision | None:
     """A newer candidate replaces one that no user sees, and waits behind one that serves."""
     newer = [one for one in evidence.submissions if one.model.version != _version(state.candidate)]
-    if not newer or spec.stages[state.stage or 0].kind != "shadow":
+    if not newer or state.route.arms or spec.stages[_index(spec, state)].kind != "shadow":
         return None
     consumed = tuple(one.id for one in evidence.submissions)
     reason = f"version {newer[-1].model.version} supersedes version {_version(state.candidate)}, which was still in shadow"
@@ -209,21 +213,37 @@ def _supersede(spec: RolloutSpec, state: RolloutState, evidence: Evidence, now: 
 
 
 def _judge_stage(spec: RolloutSpec, state: RolloutState, evidence: Evidence, now: datetime) -> Decision | None:
-    stage = spec.stages[state.stage or 0]
+    stage = spec.stages[_index(spec, state)]
     verdicts = current(state, evidence)
-    elapsed = max(now - (state.stage_since or now), timedelta())
+    corrected = exposure.corrected(stage, state, now)
+    if corrected is not None:
+        return replace(corrected, verdicts=verdicts)
     if state.approval is not None and now >= state.approval.expires_at:
         return approval.expire(spec.approval, state, now, verdicts)
-    if worst(verdicts) is Outcome.PASS and elapsed >= stage.min_duration:
-        if (state.stage or 0) + 1 < len(spec.stages):
-            return _advance(state, now, verdicts)
+    if worst(verdicts) is Outcome.PASS and _elapsed(state, now) >= stage.min_duration:
+        if _index(spec, state) + 1 < len(spec.stages):
+            return _advance(spec, state, now, verdicts)
         if spec.promotion == "manual":
             return approval.passed(spec.approval, state, now, verdicts)
         return replace(intents.promote(state, now, _because(verdicts)), verdicts=verdicts)
     if state.approval is not None:
         return approval.waits(state, state.approval, verdicts)
-    if elapsed < stage.max_duration:
-        return None
+    if _elapsed(state, now) >= stage.max_duration:
+        return _time_is_up(spec, state, evidence, now)
+    moved = exposure.reallocated(stage, state, evidence, now)
+    return None if moved is None else replace(moved, verdicts=verdicts)
+
+
+def _index(spec: RolloutSpec, state: RolloutState) -> int:
+    return min(state.stage or 0, len(spec.stages) - 1)  # the spec may have lost stages since
+
+
+def _elapsed(state: RolloutState, now: datetime) -> timedelta:
+    return max(now - (state.stage_since or now), timedelta())
+
+
+def _time_is_up(spec: RolloutSpec, state: RolloutState, evidence: Evidence, now: datetime) -> Decision:
+    stage, verdicts = spec.stages[_index(spec, state)], current(state, evidence)
     open_gates = [one.reason for one in verdicts if one.outcome is not Outcome.PASS]
     reason = f"no decision within {stage.max_duration}: " + ("; ".join(open_gates) or "nothing was measured")
     if stage.on_timeout == "pause":
@@ -244,17 +264,20 @@ def _because(verdicts: tuple[Verdict, ...]) -> str:
     return "; ".join(one.reason for one in verdicts)
 
 
-def _advance(state: RolloutState, now: datetime, verdicts: tuple[Verdict, ...]) -> Decision:
-    index = (state.stage or 0) + 1
+def _advance(spec: RolloutSpec, state: RolloutState, now: datetime, verdicts: tuple[Verdict, ...]) -> Decision:
+    index = _index(spec, state) + 1
+    route = exposure.route_of(spec.stages[index], state)
     saved = replace(
         state,
         revision=state.revision + 1,
         stage=index,
         stage_since=now,
         errors_in_row=0,
-        route=replace(state.route, epoch=state.epoch + 1),
+        route=route,
+        allocated_at=now if route.arms else None,
     )
-    return Decision(Act.ADVANCE, saved, f"stage {index}: {_because(verdicts)}", version=_version(state.candidate), verdicts=verdicts)
+    reason = f"stage {index}, {exposure.told(spec.stages[index], route)}: {_because(verdicts)}"
+    return Decision(Act.ADVANCE, saved, reason, version=_version(state.candidate), verdicts=verdicts)
 
 
 def _judge_watch(spec: RolloutSpec, state: RolloutState, evidence: Evidence, now: datetime) -> Decision | None:

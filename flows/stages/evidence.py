@@ -27,7 +27,7 @@ def hear(settings: Settings, pipeline: Pipeline, contest: Contest, began: dateti
         began: when the epoch began, on the wall clock; with `clock: wall`, what was logged before any row that can count is not read.
     """
     log = TrafficLog(settings.traffic / pipeline.spec.name)
-    back = timedelta() if contest.watching else max(stage.rehearse for stage in pipeline.spec.rollout.stages)
+    back = timedelta() if contest.watching else max(stage.rehearse for stage in pipeline.spec.rollout.shadows)
     since = began - back - _SLACK if pipeline.spec.clock == "wall" else None
     answers = traffic_frames.answers(log, since)
     return Heard(

@@ -156,7 +156,7 @@ def error_findings(
         classes: that the champion knows, in the order of its probabilities; empty for regression.
         held_out, answered: event_time, label (missing where there is none) and prediction of its held-out and of its live rows.
     """
-    limits, loss = spec.monitors, spec.rollout.stages[0].loss
+    limits, loss = spec.monitors, spec.rollout.shadows[0].loss
 
     def per_row(rows: pd.DataFrame) -> tuple[pd.Series, NDArray[np.float64]]:
         truth = coded(rows["label"], classes)

@@ -67,7 +67,7 @@ class Follower:
 
     def _beginning(self, state: RolloutState, shadow: ModelRef) -> Place:
         if _rehearses(state):
-            stage = load_pipeline(self._settings, self._pipeline).spec.rollout.stages[state.stage or 0]
+            stage = load_pipeline(self._settings, self._pipeline).spec.rollout.shadow_at(state.stage or 0)
             newest = self._log.watermark()
             return Place(shadow.version, state.epoch, 0 if newest is None else epoch_us(newest - stage.rehearse))
         # nothing of this epoch was passed by before: a group with a newer epoch in it is read again under that one's route

@@ -22,6 +22,16 @@ SPEC = RolloutSpec.model_validate(
     {"stages": [{"kind": "shadow", "loss": "absolute_error", "max_duration": "14d"}], "watch": "7d", "max_errors": 2}
 )
 TWO_STAGES = SPEC.model_copy(update={"stages": [SPEC.stages[0], SPEC.stages[0]]})
+EXPOSING = RolloutSpec.model_validate(
+    {
+        "stages": [
+            {"kind": "shadow", "loss": "absolute_error"},
+            {"kind": "ab", "share": 0.25, "reward": "profit", "min_duration": "1d"},
+            {"kind": "bandit", "share": 0.3, "reward": "profit", "floor": 0.1, "reallocate": "1h"},
+        ],
+        "max_errors": 2,
+    }
+)
 MANUAL = SPEC.model_copy(update={"promotion": "manual"})
 
 
@@ -52,6 +62,15 @@ def running(spec: RolloutSpec = SPEC) -> RolloutState:
 def watching() -> RolloutState:
     state = reconcile(SPEC, running(), seen(running(), Outcome.PASS), START).state
     return reconcile(SPEC, state, seen(state), START).state
+
+
+def split(stage: int = 1) -> RolloutState:
+    """Return a rollout in its A/B stage, or in the bandit behind it."""
+    state, now = running(EXPOSING), START
+    for _ in range(stage):
+        now += timedelta(days=1)
+        state = reconcile(EXPOSING, state, seen(state, Outcome.PASS), now).state
+    return state
 
 
 def intent(kind: IntentKind) -> Evidence:
@@ -149,6 +168,75 @@ def test_every_stage_must_pass_before_promotion() -> None:
     assert reconcile(TWO_STAGES, first.state, seen(first.state, Outcome.PASS), START).act is Act.PROMOTE
 
 
+def test_after_the_shadow_the_candidate_answers_its_share_under_a_new_epoch_and_follows_the_log_no_more() -> None:
+    state = split()
+    assert [(arm.name, arm.model, arm.share) for arm in state.route.arms] == [("champion", model(1), 0.75), ("candidate", model(2), 0.25)]
+    assert (state.route.share, state.route.shadow, state.champion, state.epoch) == (0.25, None, model(1), 3)
+    assert state.route.arms_since == 3
+    assert state.route.salt == "p/2/3"
+
+
+def test_stages_lead_from_shadow_over_split_and_bandit_to_promotion_each_after_its_least_time() -> None:
+    state = split()
+    soon = START + timedelta(days=1, hours=23)
+    assert reconcile(EXPOSING, state, seen(state, Outcome.PASS), soon).act is Act.HOLD
+    bandit = reconcile(EXPOSING, state, seen(state, Outcome.PASS), START + timedelta(days=2))
+    assert (bandit.act, bandit.state.stage, bandit.state.route.share, bandit.state.epoch) == (Act.ADVANCE, 2, 0.3, 4)
+    assert bandit.state.route.salt != state.route.salt
+    done = reconcile(EXPOSING, bandit.state, seen(bandit.state, Outcome.PASS), START + timedelta(days=2))
+    assert (done.act, done.state.route) == (Act.PROMOTE, Route(5, model(2), model(1)))
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_failure_during_exposure_takes_every_user_back_at_once_even_while_paused(paused: bool) -> None:
+    state = split()
+    if paused:
+        state = reconcile(EXPOSING, state, intent(IntentKind.PAUSE), START + timedelta(days=1)).state
+        assert (state.phase, state.route.share) == (Phase.PAUSED, 0.25)
+    decision = reconcile(EXPOSING, state, seen(state, Outcome.PASS, Outcome.FAIL), START + timedelta(days=1))
+    assert (decision.act, decision.state.route, decision.state.candidate) == (Act.ABORT, Route(4, model(1), None), None)
+
+
+def test_a_candidate_that_serves_users_is_not_superseded_but_waited_for() -> None:
+    decision = reconcile(EXPOSING, split(), seen(split(), submissions=(asked(3),)), START + timedelta(days=1))
+    assert (decision.act, decision.submissions) == (Act.HOLD, ())
+    rolled = reconcile(EXPOSING, replace(split(), previous=model(0)), intent(IntentKind.ROLLBACK), START)
+    assert (rolled.act, rolled.state.route) == (Act.ROLLBACK, Route(4, model(0), None))
+
+
+def test_a_bandits_shares_move_when_that_is_due_and_worth_it_under_a_new_epoch_and_a_new_salt() -> None:
+    state, wanted = split(2), {"champion": 0.4, "candidate": 0.6}
+    later = START + timedelta(days=2, hours=1)
+    assert (
+        reconcile(EXPOSING, state, seen(state, Outcome.INCONCLUSIVE, shares=wanted), START + timedelta(days=2, minutes=59)).act is Act.HOLD
+    )
+    assert reconcile(EXPOSING, state, seen(state, epoch=3, shares=wanted), later).act is Act.HOLD
+    assert reconcile(EXPOSING, state, seen(state, shares={"champion": 0.705, "candidate": 0.295}), later).act is Act.HOLD
+    moved = reconcile(EXPOSING, state, seen(state, Outcome.INCONCLUSIVE, shares=wanted), later)
+    assert (moved.act, moved.state.epoch, moved.state.route.share) == (Act.EXPOSE, state.epoch + 1, 0.6)
+    assert moved.state.route.arms_since == state.epoch
+    assert moved.state.route.salt != state.route.salt
+    assert "version 2 (candidate) 60.0%" in moved.reason
+    assert moved.state.stage_since == state.stage_since
+    assert reconcile(EXPOSING, split(1), seen(split(1), shares=wanted), later).act is Act.HOLD  # an A/B stage has the shares that it has
+
+
+def test_another_share_in_the_spec_is_another_exposure_whose_evidence_begins_anew() -> None:
+    changed = EXPOSING.model_copy(update={"stages": [EXPOSING.stages[0], EXPOSING.stages[1].model_copy(update={"share": 0.5})]})
+    decision = reconcile(changed, split(), seen(split(), Outcome.PASS), START + timedelta(days=3))
+    assert (decision.act, decision.state.route.share, decision.state.route.arms_since) == (Act.EXPOSE, 0.5, 4)
+    only_shadow = EXPOSING.model_copy(update={"stages": EXPOSING.stages[:1]})
+    back = reconcile(only_shadow, split(), seen(split(), Outcome.PASS), START + timedelta(days=3)).state
+    assert (back.route, back.phase) == (Route(4, model(1), model(2)), Phase.RUNNING)
+
+
+def test_a_gateway_that_never_takes_the_route_does_not_keep_a_rollout_for_ever() -> None:
+    stuck = seen(split(), Outcome.PASS, gateways=(GatewayView("g", 2, "1", START),))
+    assert reconcile(EXPOSING, split(), stuck, START + timedelta(days=14)).act is Act.HOLD
+    decision = reconcile(EXPOSING, split(), stuck, START + timedelta(days=15))
+    assert (decision.act, decision.state.route.share) == (Act.ABORT, 0.0)
+
+
 def test_manual_promotion_waits_for_a_person_and_names_them() -> None:
     state = running(MANUAL)
     decision = reconcile(MANUAL, state, intent(IntentKind.PROMOTE), START)
@@ -206,7 +294,7 @@ def test_no_history_breaks_the_promises(history: list[Event]) -> None:
     _play(SPEC, history)
 
 
-@pytest.mark.parametrize("spec", [SPEC, TWO_STAGES, MANUAL], ids=["one stage", "two stages", "manual"])
+@pytest.mark.parametrize("spec", [SPEC, TWO_STAGES, MANUAL, EXPOSING], ids=["one stage", "two stages", "manual", "exposing"])
 def test_nor_does_one_of_thousands_drawn_at_random(spec: RolloutSpec) -> None:
     random = Random(20)
     for _ in range(1200):
@@ -229,6 +317,7 @@ def _play(spec: RolloutSpec, history: list[Event]) -> None:
             epoch=state.epoch + stale,
             submissions=tuple(waiting),
             intents=(Intent(number, wish, "ada", "so", now),) if wish else (),
+            shares={"champion": 0.9 - number % 9 / 10, "candidate": 0.1 + number % 9 / 10},
         )
         decision = reconcile(spec, state, evidence, now)
         _promises(state, decision.state, decision.act, evidence, wish)
@@ -241,11 +330,15 @@ def _play(spec: RolloutSpec, history: list[Event]) -> None:
 def _promises(before: RolloutState, after: RolloutState, act: Act, evidence: Evidence, wish: IntentKind | None) -> None:
     assert after.epoch >= before.epoch
     assert after.revision == before.revision + (act is not Act.HOLD)
-    exposed = (before.route.champion, before.route.shadow) != (after.route.champion, after.route.shadow)
+    exposed = replace(before.route, epoch=0) != replace(after.route, epoch=0)
     assert not exposed or after.epoch == before.epoch + 1
     assert after.champion is None or after.champion != after.candidate
     assert before.champion is None or after.champion is not None
-    assert after.phase is not Phase.RUNNING or after.route.shadow == after.candidate is not None
+    met = [arm.model for arm in after.route.arms] or [after.champion, after.route.shadow]
+    assert after.phase is not Phase.RUNNING or (after.candidate is not None and met == [after.champion, after.candidate])
+    assert not after.route.arms or after.phase in {Phase.RUNNING, Phase.PAUSED}
+    assert abs(sum(arm.share for arm in after.route.arms) - bool(after.route.arms)) < 1e-9
+    assert not before.route.arms or act is not Act.SUPERSEDE
     if act is Act.PROMOTE and wish is not IntentKind.PROMOTE:
         assert evidence.epoch == before.epoch
         assert [one.outcome for one in evidence.verdicts] == [Outcome.PASS]

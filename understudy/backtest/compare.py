@@ -99,7 +99,7 @@ def compare_policies(
             done[f"{peer.name} ({policy.name})"] = walk(peer, reference)
     costs = list(done.values())
     rows = sum(point.rows for point in costs[0].over_time)
-    loss = world.spec.rollout.stages[0].loss
+    loss = world.spec.rollout.shadows[0].loss
     said = recommend(costs, loss)
     return Comparison(world.spec.name, loss, calendar.start, calendar.until, calendar.step, rows, world.fits, costs, said, notes)
 
@@ -112,7 +112,9 @@ def simulated(spec: RolloutSpec) -> tuple[RolloutSpec, list[str]]:
     ]
     if spec.promotion == "manual":
         notes.append("The spec asks for manual promotion: the walk promotes as soon as the evidence is in.")
-    return spec.model_copy(update={"promotion": "automatic"}), notes
+    if len(spec.shadows) < len(spec.stages):
+        notes.append("A/B and bandit stages are left out: history does not say what another answer would have earned.")
+    return spec.model_copy(update={"promotion": "automatic", "stages": spec.shadows}), notes
 
 
 def recommend(costs: Sequence[Cost], loss: str) -> str:

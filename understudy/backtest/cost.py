@@ -61,7 +61,7 @@ class Cost:
 
 def row_losses(world: World, walked: Walked) -> pd.Series:
     """Return the loss of each served row that has a label, indexed by its number."""
-    memory, name = walked.memory, world.spec.rollout.stages[0].loss
+    memory, name = walked.memory, world.spec.rollout.shadows[0].loss
     parts = []
     for version, rows in _by_version(walked).items():
         package = memory.version(version).package

@@ -91,7 +91,7 @@ class Ticks:
 
     def _verdicts(self, contest: Contest, now: datetime) -> tuple[Verdict, ...]:
         spec, state = self._world.spec, self.state
-        heard = self._memory.heard(contest, self._spec.stages[state.stage or 0].rehearse, now)
+        heard = self._memory.heard(contest, self._spec.shadow_at(state.stage or 0).rehearse, now)
         shadow = ShadowView(contest.follower.version, contest.epoch, 0, 0.0, max(len(heard.judged), len(heard.against)), now)
         at_work = follows(contest, shadow, None, now, now)
         judged, against = (self._memory.version(one.version).package.manifest.classes for one in (contest.judged, contest.against))

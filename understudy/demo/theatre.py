@@ -117,7 +117,7 @@ class Theatre:
         truth = rows[spec.columns.target].to_numpy()
         if spec.task != "regression":
             truth = truth == self.fitted_once.manifest.classes[1]
-        return losses(spec.rollout.stages[0].loss, truth.astype(np.float64), np.asarray(answers, dtype=np.float64))
+        return losses(spec.rollout.shadows[0].loss, truth.astype(np.float64), np.asarray(answers, dtype=np.float64))
 
     def await_gateway(self, version: str) -> None:
         """Wait until every gateway says that it answers with a version."""

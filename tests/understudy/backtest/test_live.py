@@ -106,7 +106,7 @@ class Live:
         served = sorted(self.epochs)
         if state.phase is Phase.RUNNING:
             newest = self.world.times[served[-1]]
-            rehearse = np.timedelta64(round(self.world.spec.rollout.stages[0].rehearse.total_seconds() * 1e6), "us")
+            rehearse = np.timedelta64(round(self.world.spec.rollout.shadows[0].rehearse.total_seconds() * 1e6), "us")
             first = self.rehearses_from.setdefault(state.epoch, int(np.searchsorted(self.world.times, newest - rehearse)))
             mine = [row for row in served if row >= max(first, self.world.upto(shadow.cutoff))]
             others = [row for row in mine if self.epochs[row][0] != champion.version and row >= self.world.upto(champion.cutoff)]
