@@ -1,7 +1,8 @@
 """Assess: what the traffic log says becomes verdicts.
 
 Positive differences speak for the version that is judged. It passes when the lower bound of the mean difference exceeds -margin, fails when
-the upper bound lies under it, and stays inconclusive in between and while fewer than `min_blocks` blocks are complete.
+the upper bound lies under it, and stays inconclusive in between, while fewer than `min_blocks` blocks are complete and, where labels are
+classes, while fewer than 30 labels outside the commonest class are in.
 
 How the gates share alpha: a promotion needs every gate to pass, so for that each could have the whole. A single FAIL ends a rollout, so the
 chance of a false one adds up: four fifths of alpha belong to the paired loss, the rest in equal parts to the guardrails that test a share
@@ -21,13 +22,14 @@ from contracts.rollout import Phase, RolloutState
 from contracts.spec import Guardrails, LossName, RolloutSpec
 from contracts.verdict import Outcome, Verdict
 from rollout import guardrails
-from rollout.blocks import Blocks, Classes, Differences, Floats, all_classes, block_means, differences, numbers
+from rollout.blocks import Blocks, Classes, Differences, Floats, all_classes, block_means, differences, numbers, rarer_labels
 from rollout.contest import Contest
 from rollout.pairs import Heard, pair
 from stats.confidence_sequence import Path, asymptotic_path
 
 _PAIRED_SHARE = 0.8
 _MOST_WAITING = 0.2  # of the complete blocks; a candidate that is further behind is not promoted on the older part of its rehearsal
+LEAST_RARER = 30  # labels outside the commonest class: with fewer, the spread of skewed losses is not known (benchmarks/decisions)
 _EXPECTED_BLOCKS = 50  # where the spec says nothing about how many will come
 
 
@@ -138,6 +140,10 @@ def paired_verdict(contest: Contest, rules: Rules, blocks: Blocks, path: Path, f
         said = f"{count} of at least {rules.min_blocks} complete blocks with labels so far ({blocks.requests} requests)"
         mean = float(path.mean[-1]) if count else None
         return Verdict(name, Outcome.INCONCLUSIVE, mean, limit, count, said + odd + late)
+    rarer = rarer_labels(found, blocks)
+    if rarer is not None and rarer < LEAST_RARER:
+        said = f"{rarer} of at least {LEAST_RARER} labels outside the commonest class so far ({blocks.requests} requests)"
+        return Verdict(name, Outcome.INCONCLUSIVE, float(path.mean[-1]), limit, count, said + odd + late)
     mean, lower, upper = float(path.mean[-1]), float(path.lower[-1]), float(path.upper[-1])
     outcome = Outcome.PASS if lower > limit else Outcome.FAIL if upper < limit else Outcome.INCONCLUSIVE
     if outcome is Outcome.PASS and blocks.waiting > max(1.0, _MOST_WAITING * (count + blocks.waiting)):

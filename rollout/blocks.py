@@ -30,11 +30,13 @@ class Differences:
             has no usable label or an answer is missing.
         unknown: rows whose label is no number, or of no known class.
         broken: rows that the judged version answered with something that is not finite.
+        classes: (n,) index of each row's class, NaN where it has no usable label; None for regression.
     """
 
     values: Floats
     unknown: int
     broken: int
+    classes: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +47,13 @@ class Blocks:
         means: (n,) one for each complete block that has a labelled pair.
         requests: labelled pairs in those blocks.
         waiting: complete blocks from the first on that a version has not answered in full; they do not count yet.
+        counted: (rows,) which rows are in those blocks.
     """
 
     means: Floats
     requests: int
     waiting: int
+    counted: NDArray[np.bool_]
 
 
 def differences(rows: pd.DataFrame, task: Task, loss: LossName, classes: Classes) -> Differences:
@@ -71,7 +75,8 @@ def differences(rows: pd.DataFrame, task: Task, loss: LossName, classes: Classes
     usable = finite & finite_rows(against) & np.isfinite(truth[answered])
     there = truth[answered][usable]
     values[np.flatnonzero(answered)[usable]] = losses(loss, there, against[usable]) - losses(loss, there, judged[usable])
-    return Differences(values, int((np.isnan(truth) & rows["label"].notna().to_numpy()).sum()), int((~finite).sum()))
+    unknown = int((np.isnan(truth) & rows["label"].notna().to_numpy()).sum())
+    return Differences(values, unknown, int((~finite).sum()), None if task == "regression" else truth)
 
 
 def block_means(times: pd.Series[Any], values: Floats, waits: NDArray[np.bool_], block: timedelta, known_by: datetime) -> Blocks:
@@ -90,7 +95,18 @@ def block_means(times: pd.Series[Any], values: Floats, waits: NDArray[np.bool_],
     ready = complete & (number < late[0]) if len(late) else complete
     counted = ready & ~np.isnan(values)
     means = pd.Series(values[counted]).groupby(number[counted]).mean().to_numpy(dtype=np.float64)
-    return Blocks(means, int(counted.sum()), len(np.unique(number[complete & ~ready])))
+    return Blocks(means, int(counted.sum()), len(np.unique(number[complete & ~ready])), counted)
+
+
+def rarer_labels(found: Differences, blocks: Blocks) -> int | None:
+    """Return how many of the counted labels are not of the commonest class; None for regression.
+
+    What a block of rare labels says hangs on how many of the rare ones fell into it; this is how many independent such events there were.
+    """
+    if found.classes is None:
+        return None
+    _, seen = np.unique(found.classes[blocks.counted], return_counts=True)
+    return int(seen.sum() - seen.max(initial=0))
 
 
 def all_classes(task: Task, classes: Classes) -> Sequence[object]:

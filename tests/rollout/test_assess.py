@@ -15,7 +15,7 @@ from contracts.spec import RolloutSpec
 from contracts.verdict import Outcome, Verdict, worst
 from rollout.assess import Assessment, assess, rules_of, stage_rules, watch_rules
 from rollout.pairs import Heard
-from tests.rollout.frames import REHEARSAL, START, WATCH, answers, failures, heard, shadow
+from tests.rollout.frames import HOUR, REHEARSAL, START, WATCH, answers, failures, heard, shadow
 
 DAY = timedelta(days=1)
 STAGE: dict[str, Any] = {"kind": "shadow", "loss": "absolute_error", "block": "1d", "rehearse": "28d", "min_blocks": 8}
@@ -68,6 +68,17 @@ def test_fewer_blocks_than_asked_for_decide_nothing_however_clear_they_are() -> 
         found = gate(judged(world(28, gain), 7.9))
         assert (found.outcome, found.samples, found.lower, found.upper) == (Outcome.INCONCLUSIVE, 7, None, None)
         assert "7 of at least 8" in found.reason
+
+
+def test_rare_labels_are_waited_for_before_skewed_losses_decide_anything() -> None:
+    """A candidate that answers 0 to everything looks better until the rare ones come."""
+    rules = replace(RULES, loss="log_loss", block=HOUR)
+    for rare, outcome in ((0, Outcome.INCONCLUSIVE), (29, Outcome.INCONCLUSIVE), (30, Outcome.PASS)):
+        labels = [1.0] * rare + [0.0] * (960 - rare)
+        said = heard(answers([0.3] * 960), labels, shadow([0.1 + 0.001 * (number % 7) for number in range(960)]))
+        found = gate(assess(REHEARSAL, said, rules, "binary", ((0, 1), (0, 1)), START + 40 * DAY), "paired log_loss")
+        assert (found.outcome, found.samples) == (outcome, 960)
+        assert ("of at least 30 labels outside the commonest class" in found.reason) is (outcome is Outcome.INCONCLUSIVE)
 
 
 def test_nothing_measured_never_passes() -> None:

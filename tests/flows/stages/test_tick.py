@@ -373,13 +373,14 @@ def test_class_labels_are_read_by_each_versions_own_manifest(tmp_path: Path, wor
         world.log.append(AnsweredBatch("sales", "1", 1, "champion", 1, 0, 9, [name], [0], [time], [None], {}, [[0.4, 0.6]]))
         world.log.append(ShadowBatch("sales", "2", 2, 0, 9, [name], [0], [[0.1, 0.9 - surer, surer]]))
     world.label(names, "hi")
+    world.label(names[::20], "lo", received_at=2)
     world.report_shadow(rows=len(names))
     world.gateway()
     back = world.tick()  # the candidate started by the wall's clock: there was no traffic to tell another
     assert (back.decision.act, back.decision.reason[:20]) == (Act.REPAIR, "the clock went back ")
     done = world.tick()
     assert done.decision.act is Act.PROMOTE
-    assert gate(done, "paired log_loss").observed == pytest.approx(0.5638, abs=1e-3)  # ln 0.703 - ln 0.4
+    assert gate(done, "paired log_loss").observed == pytest.approx(0.4460, abs=1e-3)  # 0.95 (ln 0.703 - ln 0.4) + 0.05 (ln 0.1 - ln 0.6)
 
 
 def test_a_package_that_is_not_to_be_had_is_an_error_of_measurement(tmp_path: Path, world: World) -> None:
