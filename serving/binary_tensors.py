@@ -1,4 +1,4 @@
-"""V2's binary tensor data: values that stand as raw bytes behind the JSON of a request.
+"""V2's binary tensor data: values that stand as raw bytes behind the JSON of a request or an answer.
 
 What `tritonclient` sends unless told otherwise. The header Inference-Header-Content-Length gives the length of the JSON; each input with
 `parameters.binary_data_size` takes that many of the bytes that follow, in order. Numbers are little-endian; a text is its length in four
@@ -8,6 +8,7 @@ bytes, then the text.
 from __future__ import annotations
 
 import struct
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -34,13 +35,21 @@ def fill_data(body: Any, raw: memoryview) -> None:
         name = shown(tensor.get("name"))
         if type(size) is not int or size < 0 or taken + size > len(raw):
             raise BadRequest(f"Column {name}: binary_data_size {shown(size)} does not fit the {len(raw)} bytes that came.")
-        tensor["data"] = _values(name, tensor.get("datatype"), raw[taken : taken + size])
+        tensor["data"] = read_values(name, tensor.get("datatype"), raw[taken : taken + size])
         taken += size
     if taken != len(raw):
         raise BadRequest(f"{len(raw) - taken} bytes follow the last input.", "Give every binary input its binary_data_size.")
 
 
-def _values(name: str, datatype: Any, raw: memoryview) -> list[Any]:
+def read_values(name: str, datatype: Any, raw: memoryview) -> list[Any]:
+    """Return the values of one tensor from its bytes.
+
+    Args:
+        name: how an error calls the tensor.
+
+    Raises:
+        BadRequest: the bytes are no values of that datatype.
+    """
     if datatype == "BYTES":
         return _texts(name, raw)
     form = _NUMBERS.get(datatype) if isinstance(datatype, str) else None
@@ -73,3 +82,21 @@ def _texts(name: str, raw: memoryview) -> list[str]:
             raise BadRequest(f"Column {name}, row {len(texts)}: the text is not UTF-8.") from None
         at += 4 + length
     return texts
+
+
+def take_data(outputs: list[dict[str, Any]], names: Collection[str]) -> bytes:
+    """Take the values of the named outputs out of their `data` and return them as the bytes that follow the JSON."""
+    parts = []
+    for one in outputs:
+        if one["name"] in names:
+            parts.append(write_values(one["datatype"], one.pop("data")))
+            one["parameters"] = {"binary_data_size": len(parts[-1])}
+    return b"".join(parts)
+
+
+def write_values(datatype: str, values: list[Any]) -> bytes:
+    """Return the bytes of one tensor, flattened row by row."""
+    if datatype == "BYTES":
+        texts = [one.encode() for one in values]
+        return b"".join(struct.pack("<I", len(one)) + one for one in texts)
+    return np.asarray(values, dtype=_NUMBERS[datatype]).tobytes()

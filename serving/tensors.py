@@ -26,7 +26,8 @@ _OUTPUT_TYPES = ((bool, "BOOL"), (int, "INT64"), (float, "FP64"), (str, "BYTES")
 def read_inputs(body: Any, manifest: Manifest, required: Collection[str] = ()) -> Columns:
     """Turn the `inputs` of a V2 request into the manifest's columns in its order.
 
-    Each input is one column of shape [n] or [n, 1]. A null is a missing value.
+    Each input is one column of shape [n] or [n, 1]; or one input of shape [n, columns], under any name, holds all columns in the
+    manifest's order, row by row. A null is a missing value.
 
     Args:
         required: columns in which a missing value cannot be answered.
@@ -37,6 +38,7 @@ def read_inputs(body: Any, manifest: Manifest, required: Collection[str] = ()) -
     inputs = body.get("inputs") if isinstance(body, dict) else None
     if not isinstance(inputs, list) or not inputs:
         raise BadRequest("The request has no 'inputs'.", "Send a list with one tensor for each column.")
+    inputs = _split(inputs, manifest)
     given: dict[str, list[Any]] = {}
     for place, tensor in enumerate(inputs):
         name = tensor.get("name") if isinstance(tensor, dict) else None
@@ -49,6 +51,27 @@ def read_inputs(body: Any, manifest: Manifest, required: Collection[str] = ()) -
             raise BadRequest(f"Column '{name}' was sent twice.")
         given[name] = _data(name, kind, tensor)
     return read_columns(given, manifest.columns, required)
+
+
+def _split(inputs: list[Any], manifest: Manifest) -> list[Any]:
+    """Return one tensor a column where one tensor of two dimensions holds them all; everything else as it came."""
+    whole, width = inputs[0], len(manifest.columns)
+    shape = whole.get("shape") if isinstance(whole, dict) else None
+    if len(inputs) > 1 or not (isinstance(shape, list) and len(shape) == 2 and (width > 1 or whole.get("name") not in manifest.columns)):
+        return inputs
+    if shape[1] != width or type(shape[0]) is not int or shape[0] < 1:
+        raise BadRequest(
+            f"The one input has shape {shown(shape)}.", f"Write [rows, {width}], columns in this order: {', '.join(manifest.columns)}."
+        )
+    data = whole.get("data")
+    if isinstance(data, list) and data and all(isinstance(row, list) for row in data):
+        data = [value for row in data for value in row] if all(len(row) == width for row in data) else None
+    if not isinstance(data, list) or len(data) != shape[0] * width:
+        raise BadRequest(f"The one input has shape {shown(shape)} but its 'data' does not hold {shape[0]} rows of {width} values.")
+    return [
+        {"name": name, "datatype": whole.get("datatype"), "shape": [shape[0]], "data": data[place::width]}
+        for place, name in enumerate(manifest.columns)
+    ]
 
 
 def _data(name: str, kind: ColumnType, tensor: dict[str, Any]) -> list[Any]:

@@ -25,6 +25,13 @@ _DEFAULTS = Limits()
 @click.option("--host", default="127.0.0.1", help="Address to listen on; loopback unless told otherwise.")
 @click.option("--port", default=8080, type=click.IntRange(0, 65535), help="Port to listen on; 0 for any that is free.")
 @click.option(
+    "--grpc-port",
+    type=click.IntRange(1, 65535),
+    envvar="UNDERSTUDY_GRPC_PORT",
+    show_default="no gRPC",
+    help="Port to answer the Open Inference Protocol over gRPC on.",
+)
+@click.option(
     "--max-body-bytes",
     default=_DEFAULTS.body_bytes,
     envvar="UNDERSTUDY_MAX_BODY_BYTES",
@@ -41,7 +48,16 @@ _DEFAULTS = Limits()
 )
 @click.option("--access-log", is_flag=True, envvar="UNDERSTUDY_ACCESS_LOG", help="Log every request, not only refused and failed ones.")
 @click.option("--insecure", is_flag=True, help="Listen beyond loopback without a tokens file: whoever reaches the port may call.")
-def main(host: str, port: int, max_body_bytes: int, max_rows: int, max_waiting_rows: int, access_log: bool, insecure: bool) -> None:
+def main(
+    host: str,
+    port: int,
+    grpc_port: int | None,
+    max_body_bytes: int,
+    max_rows: int,
+    max_waiting_rows: int,
+    access_log: bool,
+    insecure: bool,
+) -> None:
     """Answer users with the champion of each pipeline."""
     # Before scikit-learn loads: on small batches a team of threads for each tree costs far more than it saves, and waits for its slowest.
     for library in ("OMP", "OPENBLAS", "MKL"):
@@ -57,7 +73,7 @@ def main(host: str, port: int, max_body_bytes: int, max_rows: int, max_waiting_r
                 "Set UNDERSTUDY_TOKENS_FILE, or say --insecure where something else guards the port.",
             )
         limits = Limits(body_bytes=max_body_bytes, rows=max_rows, waiting_rows=max_waiting_rows)
-        _serve(settings, _listen(host, port), limits, access_log)
+        _serve(settings, _listen(host, port), None if grpc_port is None else _address(host, grpc_port), limits, access_log)
     except UnderstudyError as error:
         click.echo(str(error), err=True)
         raise SystemExit(error.exit_code) from None
@@ -82,12 +98,16 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _serve(settings: Settings, listening: socket.socket, limits: Limits, access_log: bool) -> None:
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _serve(settings: Settings, listening: socket.socket, grpc_address: str | None, limits: Limits, access_log: bool) -> None:
     import uvicorn
 
     from serving.gateway.wiring import build_gateway
 
-    app = build_gateway(settings, limits, listening.getsockname()[1], log_all=access_log)
+    app = build_gateway(settings, limits, listening.getsockname()[1], log_all=access_log, grpc_address=grpc_address)
     config = uvicorn.Config(
         app,
         log_config=None,

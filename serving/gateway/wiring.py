@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import socket
+from typing import TYPE_CHECKING
 
 from prometheus_client import disable_created_metrics
 from starlette.types import ASGIApp
+from structlog.typing import FilteringBoundLogger
 
 from adapters.process_log import configure_log
 from adapters.settings import Settings
@@ -23,9 +25,15 @@ from serving.gateway.reporter import Reporter
 from serving.gateway.status import Status
 from serving.gateway.tokens import Tokens
 
+if TYPE_CHECKING:  # compiling the protocol takes a third of a second that only those wait for who ask for gRPC
+    from serving.gateway.grpc.server import GrpcServer
 
-def build_gateway(settings: Settings, limits: Limits, port: int, *, log_all: bool) -> ASGIApp:
+
+def build_gateway(settings: Settings, limits: Limits, port: int, *, log_all: bool, grpc_address: str | None = None) -> ASGIApp:
     """Return the whole gateway as an ASGI application; it begins to follow the route when the server starts it.
+
+    Args:
+        grpc_address: host and port to answer gRPC on; nowhere where it is None.
 
     Raises:
         UsageError: the tokens file cannot be read.
@@ -40,15 +48,31 @@ def build_gateway(settings: Settings, limits: Limits, port: int, *, log_all: boo
     status = Status(name, plane, follower, log)
     meters.add(LedgerMetrics(status.overviews))
 
-    def start() -> None:
+    tokens = None if settings.tokens_file is None else Tokens(settings.tokens_file, log)
+    calls = None if grpc_address is None else _grpc_server(plane, follower, tokens, meters, log, grpc_address)
+
+    async def start() -> None:
         follower.start()
         reporter.start()
+        if calls is not None:
+            await calls.start()
 
-    def stop() -> None:
+    async def stop() -> None:
+        if calls is not None:
+            await calls.stop()
         follower.stop()
         reporter.stop()
         plane.stop()
 
     parts = (V2(plane, follower), Scoring(plane), Feedback(plane), Pages(plane, status, meters))
-    tokens = None if settings.tokens_file is None else Tokens(settings.tokens_file, log)
     return build_app([route for part in parts for route in part.routes()], meters, log, start, stop, tokens, log_all=log_all)
+
+
+def _grpc_server(
+    plane: DataPlane, follower: Follower, tokens: Tokens | None, meters: Meters, log: FilteringBoundLogger, address: str
+) -> GrpcServer:
+    from serving.gateway.grpc.callers import Callers
+    from serving.gateway.grpc.server import GrpcServer
+    from serving.gateway.grpc.servicer import Servicer
+
+    return GrpcServer(Servicer(plane, follower, Callers(tokens), meters, log), plane.limits, address)

@@ -42,6 +42,31 @@ def test_named_tensors_become_columns_in_the_models_order_whatever_order_they_ca
     assert math.isnan(columns["temp"][1])
 
 
+NUMBERS = Manifest(pipeline="p", task="regression", target="y", columns={"a": "float", "b": "int"}, cutoff="2026-01-01T00:00:00Z")
+
+
+@pytest.mark.parametrize("data", [[[0.5, 3.0], [None, 4.0]], [0.5, 3.0, None, 4.0]])
+def test_one_tensor_of_two_dimensions_holds_all_columns_row_by_row(data: list[Any]):
+    columns = read_inputs({"inputs": [tensor("whatever", "FP64", data, [2, 2])]}, NUMBERS)
+    assert (columns["a"][0], columns["b"]) == (0.5, [3, 4])
+    assert math.isnan(columns["a"][1])
+
+
+@pytest.mark.parametrize(
+    ("shape", "data", "message"),
+    [
+        ([2, 3], [1.0] * 6, r"The one input has shape \[2, 3\]. Write \[rows, 2\], columns in this order: a, b."),
+        ([2, 2], [1.0] * 3, r"its 'data' does not hold 2 rows of 2 values"),
+        ([2, 2], [[1.0, 2.0], [1.0]], r"its 'data' does not hold 2 rows of 2 values"),
+        ([-1, 2], [], r"The one input has shape \[-1, 2\]"),
+        ([1, 2], [[1.0, 2.5]], r"Column 'b', row 0: 2.5 is not an int"),
+    ],
+)
+def test_one_tensor_that_does_not_hold_the_columns_is_refused(shape: list[int], data: Any, message: str):
+    with pytest.raises(BadRequest, match=message):
+        read_inputs({"inputs": [tensor("whatever", "FP64", data, shape)]}, NUMBERS)
+
+
 def test_whole_numbers_may_come_as_floats_and_gaps_as_null():
     hour = tensor("hour", "FP64", [3.0, None])
     found = read_inputs({"inputs": list((good() | {"hour": hour}).values())}, MODEL)["hour"]

@@ -47,4 +47,4 @@ def down(options: Options) -> None:
 
 
 def _lines(found: dict[str, str]) -> list[str]:
-    return [f"{name:<8} {found[name]}" for name in ("prefect", "mlflow", "gateway", "webhook") if name in found]
+    return [f"{name:<8} {found[name]}" for name in ("prefect", "mlflow", "gateway", "grpc", "webhook") if name in found]

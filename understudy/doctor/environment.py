@@ -28,6 +28,7 @@ KNOWN = (
     "UNDERSTUDY_MAX_ROWS",
     "UNDERSTUDY_MAX_WAITING_ROWS",
     "UNDERSTUDY_ACCESS_LOG",
+    "UNDERSTUDY_GRPC_PORT",
     "UNDERSTUDY_BIKE_DATA",  # named by pipelines/bike_demand
     "UNDERSTUDY_REAL_DATA",  # tests only
 )

@@ -50,6 +50,7 @@ def make_plan(settings: Settings, ports: dict[str, int]) -> Plan:
         "prefect_api": prefect or f"{urls['prefect']}/api",
         "mlflow": mlflow or urls["mlflow"],
         "gateway": urls["gateway"],
+        "grpc": f"{LOOPBACK}:{ports['grpc']}",
         "webhook": urls["webhook"],
     }
     services = [
@@ -87,7 +88,9 @@ def _ours(settings: Settings, ports: dict[str, int], urls: dict[str, str]) -> li
 
     worker = (_beside("prefect"), "--no-prompt", "worker", "start", "--pool", POOL, "--type", "process")
     return [
-        Service("gateway", module("serving.gateway", *at("gateway")), f"{urls['gateway']}/v2/health/live"),
+        Service(
+            "gateway", module("serving.gateway", *at("gateway"), "--grpc-port", str(ports["grpc"])), f"{urls['gateway']}/v2/health/live"
+        ),
         Service("shadow", module("serving.shadow")),
         Service("webhook", module("webhook", *at("webhook")), f"{urls['webhook']}/health"),
         Service("engine", module("flows.warm.server"), ready_file=socket_path(settings.home)),

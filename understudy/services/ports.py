@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 
 LOOPBACK = "127.0.0.1"
-DEFAULTS = {"prefect": 4200, "mlflow": 5000, "gateway": 8080, "webhook": 8090}
+DEFAULTS = {"prefect": 4200, "mlflow": 5000, "gateway": 8080, "grpc": 8081, "webhook": 8090}
 
 
 def choose_ports(wanted: dict[str, int] | None = None) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from starlette.routing import BaseRoute, Router
@@ -19,8 +19,8 @@ def build_app(
     routes: list[BaseRoute],
     meters: Meters,
     log: FilteringBoundLogger,
-    start: Callable[[], None],
-    stop: Callable[[], None],
+    start: Callable[[], Awaitable[None]],
+    stop: Callable[[], Awaitable[None]],
     tokens: Tokens | None,
     *,
     log_all: bool,
@@ -36,11 +36,13 @@ def build_app(
     return Edge(router if tokens is None else Guard(router, tokens), meters, log, log_all=log_all)
 
 
-def _lifespan(start: Callable[[], None], stop: Callable[[], None]) -> Callable[[object], AbstractAsyncContextManager[None]]:
+def _lifespan(
+    start: Callable[[], Awaitable[None]], stop: Callable[[], Awaitable[None]]
+) -> Callable[[object], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: object) -> AsyncIterator[None]:
-        start()
+        await start()
         yield
-        stop()
+        await stop()
 
     return lifespan

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from starlette.requests import Request
@@ -13,8 +11,6 @@ from starlette.responses import Response
 from serving.columns import BadRequest
 from serving.gateway.errors import TooLarge
 
-_T = TypeVar("_T")
-_LONG_BYTES = 32 * 1024  # reading more than this would hold up the other requests: it is done beside the event loop
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -37,11 +33,6 @@ async def read_body(request: Request, most_bytes: int) -> bytes:
             raise TooLarge(f"The body has more than the {most_bytes} bytes that are taken.", "Send fewer rows at once.")
         parts.append(part)
     return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-async def beside(size: int, work: Callable[[], _T]) -> _T:
-    """Do short work at once and long work in a thread."""
-    return work() if size < _LONG_BYTES else await asyncio.to_thread(work)
 
 
 def decode(body: bytes | memoryview) -> Any:

@@ -17,7 +17,8 @@ from adapters.traffic_log import epoch_us
 from contracts.package import Task
 from contracts.traffic import FeedbackBatch
 from serving.columns import BadRequest, shown
-from serving.gateway.http.bodies import as_json, beside, read_body
+from serving.gateway.beside import beside
+from serving.gateway.http.bodies import as_json, read_body
 from serving.gateway.plane import DataPlane
 
 _MOST_LETTERS = 200

@@ -14,7 +14,7 @@ _TENSOR = {
         "datatype": {
             "enum": ["BOOL", *(f"{sign}INT{size}" for sign in ("", "U") for size in (8, 16, 32, 64)), "FP16", "FP32", "FP64", "BYTES"]
         },
-        "shape": {"type": "array", "items": {"type": "integer"}, "description": "[n] or [n, 1]."},
+        "shape": {"type": "array", "items": {"type": "integer"}, "description": "[n] or [n, 1]; [n, columns] where one input holds all."},
         "data": {"type": "array", "description": "One value for each row; null is a missing value."},
     },
 }

@@ -10,8 +10,9 @@ from starlette.routing import Route
 
 from serving.columns import BadRequest, Columns, shown
 from serving.gateway.asks import Answer, Ask, Serving, make_ask
+from serving.gateway.beside import beside
 from serving.gateway.errors import NotReady
-from serving.gateway.http.bodies import as_json, beside, decode, read_body
+from serving.gateway.http.bodies import as_json, decode, read_body
 from serving.gateway.http.edge import mark
 from serving.gateway.plane import DataPlane
 from serving.scoring import read_csv, read_scoring, write_predictions

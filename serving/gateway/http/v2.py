@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from serving.binary_tensors import fill_data
+from serving.binary_tensors import fill_data, take_data
 from serving.columns import BadRequest, shown
-from serving.gateway.asks import Answer, Ask, Serving, make_ask
+from serving.gateway.asks import Answer, Ask, Serving
+from serving.gateway.beside import beside
 from serving.gateway.follower import Follower
-from serving.gateway.http.bodies import as_json, beside, decode, read_body
+from serving.gateway.http.bodies import as_json, decode, read_body
 from serving.gateway.http.edge import mark
 from serving.gateway.plane import DataPlane
-from serving.tensors import describe_tensors, output_names, read_inputs, write_outputs
+from serving.gateway.v2_ask import Wanted, answer_body, check_version, read_ask
+from serving.tensors import describe_tensors
 
 _HEADER_LENGTH = "inference-header-content-length"
 
@@ -37,12 +38,15 @@ class V2:
             Route("/v2/health/ready", self.ready),
             Route(model, self.model),
             Route(f"{model}/ready", self.model_ready),
+            Route(f"{model}/versions/{{version}}", self.model),
+            Route(f"{model}/versions/{{version}}/ready", self.model_ready),
+            Route(f"{model}/versions/{{version}}/infer", self.infer, methods=["POST"]),
         ]
 
     async def infer(self, request: Request) -> Response:
         """Answer the rows of a request."""
         mark(request.scope)
-        serving = self._plane.serving(request.path_params["model"])
+        serving = self._serving(request)
         mark(request.scope, serving.pipeline, serving.version)
         body = await read_body(request, self._plane.limits.body_bytes)
         header = request.headers.get(_HEADER_LENGTH)
@@ -51,9 +55,14 @@ class V2:
         mark(request.scope, serving.pipeline, answer.serving.version)
         return await beside(answer.predictions.size * 8, lambda: _written(answer, wanted))
 
+    def _serving(self, request: Request) -> Serving:
+        serving = self._plane.serving(request.path_params["model"])
+        check_version(serving, request.path_params.get("version", ""))
+        return serving
+
     async def server(self, _request: Request) -> Response:
         """Say what this server is."""
-        return as_json({"name": "understudy", "version": version("understudy"), "extensions": []})
+        return as_json({"name": "understudy", "version": version("understudy"), "extensions": ["binary_tensor_data"]})
 
     async def live(self, _request: Request) -> Response:
         """Say that the process answers."""
@@ -68,40 +77,31 @@ class V2:
 
     async def model(self, request: Request) -> Response:
         """Describe a model's inputs and outputs."""
-        serving = self._plane.serving(request.path_params["model"])
+        serving = self._serving(request)
         described = describe_tensors(serving.champion.manifest)
         return as_json({"name": serving.pipeline, "versions": [serving.version], "platform": "understudy_sklearn", **described})
 
     async def model_ready(self, request: Request) -> Response:
         """Say that a model can be answered."""
-        serving = self._plane.serving(request.path_params["model"])
+        serving = self._serving(request)
         return as_json({"name": serving.pipeline, "ready": True})
 
 
-def _read(serving: Serving, raw: bytes, header: str | None) -> tuple[Ask, list[str] | None]:
+def _read(serving: Serving, raw: bytes, header: str | None) -> tuple[Ask, Wanted]:
     if header is None:
-        body = decode(raw)
-    else:
-        if not header.isdigit() or int(header) > len(raw):
-            raise BadRequest(f"Inference-Header-Content-Length {shown(header)} does not fit a body of {len(raw)} bytes.")
-        body = decode(memoryview(raw)[: int(header)])
-        fill_data(body, memoryview(raw)[int(header) :])
-    columns = read_inputs(body, serving.champion.manifest, serving.champion.required)
-    return make_ask(serving, columns, body.get("id"), body.get("parameters")), _wanted(body.get("outputs"), serving)
+        return read_ask(serving, decode(raw))
+    if not (header.isascii() and header.isdigit()) or int(header) > len(raw):
+        raise BadRequest(f"Inference-Header-Content-Length {shown(header)} does not fit a body of {len(raw)} bytes.")
+    body = decode(memoryview(raw)[: int(header)])
+    fill_data(body, memoryview(raw)[int(header) :])
+    return read_ask(serving, body)
 
 
-def _wanted(outputs: Any, serving: Serving) -> list[str] | None:
-    if not outputs:
-        return None
-    names = [one.get("name") if isinstance(one, dict) else None for one in outputs] if isinstance(outputs, list) else [None]
-    known = output_names(serving.champion.manifest)
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise BadRequest(f"Output {shown(unknown[0])} is unknown.", f"The model gives: {', '.join(known)}.")
-    return [str(name) for name in names]
-
-
-def _written(answer: Answer, wanted: list[str] | None) -> Response:
-    serving = answer.serving
-    outputs = write_outputs(answer.predictions, serving.champion.manifest, wanted)
-    return as_json({"model_name": serving.pipeline, "model_version": serving.version, "id": answer.request_id, "outputs": outputs})
+def _written(answer: Answer, wanted: Wanted) -> Response:
+    body = answer_body(answer, wanted)
+    tail = take_data(body["outputs"], wanted.binary)
+    told = as_json(body)
+    if not wanted.binary:
+        return told
+    headers = {_HEADER_LENGTH: str(len(told.body))}
+    return Response(bytes(told.body) + tail, headers=headers, media_type="application/octet-stream")

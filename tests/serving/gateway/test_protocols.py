@@ -14,7 +14,7 @@ from adapters.pipeline_files import Pipeline
 from adapters.traffic_log import epoch_us
 from contracts.spec import Params, PipelineSpec
 from contracts.traffic import AnsweredBatch, FeedbackBatch
-from tests.serving.gateway.world import ROW, Gateway, World, rows, spec
+from tests.serving.gateway.world import ROW, Gateway, World, rows, spec, tensors
 from understudy.replay import replay_frame
 
 COLUMNS = {"a": [0.5, None, -1.0], "b": [3, 4, 5], "kind": ["x", "y", None]}
@@ -52,6 +52,30 @@ def test_tritonclient_asks_and_is_answered(gateway: Gateway, binary: bool) -> No
     assert answer.as_numpy("label")[0] == (answer.as_numpy("probability")[0] > 0.5)
     assert whole.get_response()["model_version"] == "7"
     assert whole.as_numpy("prediction").shape == (1,)
+
+
+def test_tritonclient_gets_its_outputs_in_binary_where_it_asks_for_them(gateway: Gateway) -> None:
+    client = triton.InferenceServerClient(f"127.0.0.1:{gateway.port}")
+    try:
+        wanted = [triton.InferRequestedOutput("probability"), triton.InferRequestedOutput("label", binary_data=False)]
+        answer = client.infer("clicks", triton_inputs(binary=True), outputs=wanted)
+        plain = client.infer("clicks", triton_inputs(binary=True), outputs=[triton.InferRequestedOutput("probability", binary_data=False)])
+    finally:
+        client.close()
+    assert answer.get_output("probability")["parameters"] == {"binary_data_size": 8}
+    assert "data" not in answer.get_output("probability")
+    assert answer.as_numpy("probability").tolist() == plain.as_numpy("probability").tolist()
+    assert "data" in answer.get_output("label")
+
+
+def test_a_version_may_be_named_and_another_than_the_champion_does_not_answer(gateway: Gateway) -> None:
+    body = {"inputs": tensors()}
+    assert gateway.client.post("/v2/models/demand/versions/7/infer", json=body).json()["model_version"] == "7"
+    assert gateway.client.get("/v2/models/demand/versions/7").json()["versions"] == ["7"]
+    assert gateway.client.get("/v2/models/demand/versions/7/ready").json()["ready"] is True
+    refused = gateway.client.post("/v2/models/demand/versions/6/infer", json=body)
+    assert refused.status_code == 404
+    assert "Version 7 does" in refused.json()["error"]
 
 
 def test_an_answer_is_logged_with_what_was_asked_by_whom_and_when(gateway: Gateway, shared: World) -> None:
