@@ -36,7 +36,7 @@ def look_at_services(settings: Settings) -> Iterator[Finding]:
     with ThreadPoolExecutor(len(urls)) as pool:
         yield from pool.map(_ask, urls, urls.values())
     for name, port in DEFAULTS.items():
-        if urls[name] is None:
+        if urls.get("gateway" if name == "grpc" else name) is None:  # the gateway answers both
             yield _port(name, port)
 
 
