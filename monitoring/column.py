@@ -23,6 +23,14 @@ def present(frame: pd.DataFrame, name: str, *, numeric: bool) -> pd.Series:
     return pd.Series(texts[codes], dtype="object")
 
 
+def counted(frame: pd.DataFrame, name: str) -> pd.Series:
+    """Return how many rows have each category, as it is written, the most frequent first; missing values are not counted."""
+    counts = frame[name].value_counts() if name in frame.columns else pd.Series(dtype="int64")
+    counts = counts[counts > 0]
+    texts = pd.Series(counts.to_numpy(), index=[written(one) for one in counts.index], dtype="int64")
+    return texts.groupby(level=0).sum().sort_values(ascending=False, kind="stable")
+
+
 def coded(frames: Iterable[pd.DataFrame], features: Features) -> tuple[list[NDArray[np.float64]], NDArray[np.bool_]]:
     """Return the features of each frame as a matrix, categories as codes that mean the same in all of them; and which columns hold codes.
 

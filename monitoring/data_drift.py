@@ -16,9 +16,10 @@ from scipy.stats import false_discovery_control
 
 from contracts.events import Finding, Severity
 from contracts.spec import Features, Monitors
-from monitoring.column import present
-from stats.psi import psi, psi_categories
-from stats.two_sample import chi2_p_value, ks_p_value
+from monitoring.column import counted, present
+from stats.psi import psi, psi_counts
+from stats.smooth_test import smooth_p_value
+from stats.two_sample import chi2_p_value
 
 _UNSEEN = 0.01  # share of rows with a category that no training row had
 
@@ -46,11 +47,10 @@ def data_drift(reference: pd.DataFrame, window: pd.DataFrame, features: Features
     if min(len(reference), len(window)) < limits.min_rows:
         reason = f"{len(window)} rows against {len(reference)} of the reference; {limits.min_rows} of each are needed"
         return (Finding("data_drift", "rows", Severity.INFO, None, None, None, len(window), reason),)
-    before, after = (
-        {name: present(frame, name, numeric=name in features.numeric) for name in features.all} for frame in (reference, window)
-    )
-    pairs = [(name, before[name], after[name]) for name in features.all]
-    compared = [one for pair in pairs for one in (_distribution(*pair), _missing(*pair)) if one is not None]
+    compared = []
+    for name in features.all:
+        test = _numbers if name in features.numeric else _words
+        compared += [one for one in test(name, reference, window) if one is not None]
     adjusted = false_discovery_control([one.p_value for one in compared])
     found = [_finding(one, float(p), limits) for one, p in zip(compared, adjusted, strict=True)]
     return tuple(one for one in found if one.monitor == "data_drift" or one.severity is not Severity.INFO)
@@ -58,7 +58,7 @@ def data_drift(reference: pd.DataFrame, window: pd.DataFrame, features: Features
 
 def categories(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, frozenset[str]]:
     """Return the categories of each column, as they are written."""
-    return {name: frozenset(present(frame, name, numeric=False).dropna().unique()) for name in names}
+    return {name: frozenset(counted(frame, name).index) for name in names}
 
 
 def unseen_categories(known: Mapping[str, frozenset[str]], window: pd.DataFrame) -> tuple[Finding, ...]:
@@ -69,41 +69,46 @@ def unseen_categories(known: Mapping[str, frozenset[str]], window: pd.DataFrame)
     """
     found = []
     for name, before in known.items():
-        values = present(window, name, numeric=False).dropna()
-        fresh = values[~values.isin(before)]
+        counts = counted(window, name)
+        fresh = counts[~counts.index.isin(before)]
         if len(fresh):
-            share = len(fresh) / len(window)
+            share = int(fresh.sum()) / len(window)
             severity = Severity.WARN if share >= _UNSEEN else Severity.INFO
-            shown = ", ".join(f"'{one}'" for one in fresh.value_counts().index[:3])
+            shown = ", ".join(f"'{one}'" for one in fresh.index[:3])
             reason = f"{name}: {share:.1%} of rows have a category the champion never saw: {shown}"
             found.append(Finding("unseen", name, severity, share, _UNSEEN, None, len(window), reason))
     return tuple(found)
 
 
-def _distribution(name: str, before: pd.Series, after: pd.Series) -> _Compared | None:
-    before, after = before.dropna(), after.dropna()
-    if before.empty or after.empty:
+def _numbers(name: str, reference: pd.DataFrame, window: pd.DataFrame) -> tuple[_Compared | None, ...]:
+    columns = [present(frame, name, numeric=True).to_numpy() for frame in (reference, window)]
+    old, new = (column[~np.isnan(column)] for column in columns)
+    missing = _missing(name, (len(old), len(new)), (len(reference), len(window)))
+    if not (len(old) and len(new)):
+        return (missing,)
+    change = f"median {np.median(old):.4g} then, {np.median(new):.4g} now"
+    return _Compared("data_drift", name, smooth_p_value(old, new), psi(old, new), len(new), change), missing
+
+
+def _words(name: str, reference: pd.DataFrame, window: pd.DataFrame) -> tuple[_Compared | None, ...]:
+    table = pd.concat([counted(reference, name), counted(window, name)], axis=1).fillna(0).astype("int64")
+    old, new = table.to_numpy().T
+    known = int(old.sum()), int(new.sum())
+    missing = _missing(name, known, (len(reference), len(window)))
+    if not all(known):
+        return (missing,)
+    place = int(np.abs(new / known[1] - old / known[0]).argmax())
+    change = f"'{table.index[place]}' {old[place] / known[0]:.0%} then, {new[place] / known[1]:.0%} now"
+    effect = psi_counts(np.append(old, 0), np.append(new, 0))
+    return _Compared("data_drift", name, chi2_p_value(old, new), effect, known[1], change), missing
+
+
+def _missing(name: str, known: tuple[int, int], rows: tuple[int, int]) -> _Compared | None:
+    if known == rows:
         return None
-    if before.dtype == "float64":
-        old, new = before.to_numpy(), after.to_numpy()
-        change = f"median {np.median(old):.4g} then, {np.median(new):.4g} now"
-        return _Compared("data_drift", name, ks_p_value(old, new), psi(old, new), len(new), change)
-    p_value, effect = chi2_p_value(before, after), psi_categories(before.to_numpy(), after.to_numpy())
-    return _Compared("data_drift", name, p_value, effect, len(after), _most_moved(before, after))
-
-
-def _most_moved(before: pd.Series, after: pd.Series) -> str:
-    old, new = before.value_counts(normalize=True), after.value_counts(normalize=True)
-    moved = str(new.sub(old, fill_value=0).abs().idxmax())
-    return f"'{moved}' {old.get(moved, 0.0):.0%} then, {new.get(moved, 0.0):.0%} now"
-
-
-def _missing(name: str, before: pd.Series, after: pd.Series) -> _Compared | None:
-    old, new = before.isna(), after.isna()
-    if not (old.any() or new.any()):
-        return None
-    change = f"missing {old.mean():.1%} then, {new.mean():.1%} now"
-    return _Compared("missing", name, chi2_p_value(old, new), psi_categories(old.to_numpy(), new.to_numpy()), len(new), change)
+    old, new = (np.array([there, all_of - there]) for there, all_of in zip(known, rows, strict=True))
+    change = f"missing {old[1] / rows[0]:.1%} then, {new[1] / rows[1]:.1%} now"
+    return _Compared("missing", name, chi2_p_value(old, new), psi_counts(old, new), rows[1], change)
 
 
 def _finding(one: _Compared, p_value: float, limits: Monitors) -> Finding:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from contracts.events import Finding, Severity
 from contracts.spec import Monitors
 from stats.psi import psi
-from stats.two_sample import ks_p_value
+from stats.smooth_test import smooth_p_value
 
 
 def prediction_drift(reference: NDArray[np.float64], window: NDArray[np.float64], limits: Monitors) -> tuple[Finding, ...]:
@@ -23,7 +23,7 @@ def prediction_drift(reference: NDArray[np.float64], window: NDArray[np.float64]
         return (Finding("prediction_drift", "prediction", Severity.INFO, None, limits.min_effect, None, len(window), reason),)
     pairs = list(zip(_columns(reference), _columns(window), strict=True))
     effect = max(psi(before, after) for before, after in pairs)
-    p_value = min(1.0, len(pairs) * min(ks_p_value(before, after) for before, after in pairs))
+    p_value = min(1.0, len(pairs) * min(smooth_p_value(before, after) for before, after in pairs))
     moved = p_value <= limits.fdr and effect >= limits.min_effect
     reason = (
         f"predictions {'moved' if moved else 'are as on the held-out rows'}: mean {reference.mean(axis=0).round(4).tolist()} then, "

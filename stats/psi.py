@@ -53,9 +53,31 @@ def psi_categories(reference: Sequence[Any] | NDArray[Any], current: Sequence[An
     >>> psi_categories(["a", "b"], ["b", "a"])
     0.0
     """
-    before, after = _column(reference), _column(current)
-    kept = before.value_counts().index[:most]
-    return _index(_category_counts(before, kept), _category_counts(after, kept))
+    before, after = (pd.Series(np.asarray(values, dtype=object)) for values in (reference, current))
+    names, counts = pd.Index(pd.concat([before, after]).dropna().unique()), []
+    for column in (before, after):
+        known = column.value_counts().reindex(names, fill_value=0).to_numpy(dtype=np.int64)
+        counts.append(np.append(known, len(column) - known.sum()))
+    return psi_counts(counts[0], counts[1], most)
+
+
+def psi_counts(reference: NDArray[np.int64], current: NDArray[np.int64], most: int = 50) -> float:
+    """Return the index of categories that are counted already.
+
+    Args:
+        reference, current: (k,) rows in each category, and in a last one those that are missing.
+        most: as above.
+
+    Raises:
+        ValueError: one of both is empty.
+
+    >>> psi_counts(np.array([5, 5, 0]), np.array([8, 2, 0])) > 0.2
+    True
+    """
+    frequent = np.argsort(-reference[:-1], kind="stable")[:most]
+    frequent = frequent[reference[frequent] > 0]
+    counts = [np.append(side[frequent], [side[:-1].sum() - side[frequent].sum(), side[-1]]) for side in (reference, current)]
+    return _index(*counts)
 
 
 def _edges(known: NDArray[np.float64], bins: int) -> NDArray[np.float64]:
@@ -69,20 +91,9 @@ def _edges(known: NDArray[np.float64], bins: int) -> NDArray[np.float64]:
 
 
 def _counts(values: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.int64]:
-    missing = np.isnan(values)
-    where = np.searchsorted(edges, values[~missing], side="left")
-    counts = np.bincount(where, minlength=len(edges) + 1)
-    return np.append(counts, missing.sum())
-
-
-def _column(values: Sequence[Any] | NDArray[Any]) -> pd.Series[Any]:
-    return pd.Series(np.asarray(values, dtype=object))
-
-
-def _category_counts(values: pd.Series[Any], kept: pd.Index[Any]) -> NDArray[np.int64]:
-    missing = int(values.isna().sum())
-    known = values.value_counts().reindex(kept, fill_value=0).to_numpy(dtype=np.int64)
-    return np.append(known, [len(values) - missing - known.sum(), missing])
+    known = np.sort(values[~np.isnan(values)])  # then each edge is looked up once, not each value
+    below = np.searchsorted(known, edges, side="right")
+    return np.append(np.diff(below, prepend=0, append=len(known)), len(values) - len(known))
 
 
 def _index(before: NDArray[np.int64], after: NDArray[np.int64]) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stats.classifier_test import tell_apart
-from stats.two_sample import ks_p_value
+from stats.smooth_test import smooth_p_value
 
 NUMERIC = np.zeros(4, dtype=bool)
 
@@ -23,7 +23,7 @@ def test_a_correlation_that_changed_is_seen_and_named_where_no_single_column_mov
     random = np.random.default_rng(2)
     reference, window = random.normal(size=(6000, 4)), random.normal(size=(6000, 4))
     window[:, 2] = 0.6 * window[:, 0] + 0.8 * window[:, 2]
-    assert min(ks_p_value(reference[:, column], window[:, column]) for column in range(4)) > 0.01
+    assert min(smooth_p_value(reference[:, column], window[:, column]) for column in range(4)) > 0.01
     told = tell_apart(reference, window, NUMERIC)
     assert told.auc.p_value < 1e-6
     assert set(np.argsort(told.importance)[-2:]) == {0, 2}
