@@ -147,17 +147,18 @@ class Aliases:
 
 @dataclass(frozen=True, slots=True)
 class GatewayView:
-    """What one live gateway says it serves."""
+    """What one live gateway says it serves, and the memory of its process where it tells."""
 
     id: str
     epoch: int
     champion: str | None
     seen_at: datetime
+    memory_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ShadowView:
-    """Where the shadow process is: rows and seconds behind the log, and its last error."""
+    """Where the shadow process is: rows and seconds behind the log, its last error, and what its process uses where it tells."""
 
     version: str
     epoch: int
@@ -166,6 +167,8 @@ class ShadowView:
     rows: int
     seen_at: datetime
     error: str | None = None
+    cpu_seconds: float | None = None
+    memory_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,14 @@ def same_season(reference: pd.Series, window: pd.Series, least: int) -> NDArray[
     return np.ones(len(reference), dtype=bool)
 
 
+def has_season(reference: pd.Series, window: pd.Series, least: int) -> bool:
+    """Return whether `same_season` chooses by the hour of the week, and not all rows for want of enough."""
+    if reference.empty or window.empty:
+        return False
+    hours = np.isin(_hour_of_week(reference), _hour_of_week(window).unique())
+    return bool(hours[same_season(reference, window, least)].all()) and int(hours.sum()) >= least
+
+
 def thinned(rows: Rows, most: int = _MOST) -> Rows:
     """Return every n-th row of a frame or column, so that at most `most` are left."""
     return rows.iloc[:: -(-len(rows) // most) or 1]

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from structlog.typing import FilteringBoundLogger
 
 from adapters.ledger import Ledger
+from adapters.usage import memory_bytes
 from contracts.rollout import GatewayView
 from serving.gateway.plane import DataPlane
 
@@ -54,7 +55,8 @@ class Reporter:
 
     def _report(self, ledger: Ledger) -> None:
         for pipeline, serving in self._plane.servings().items():
-            ledger.report_gateway(pipeline, GatewayView(self.name, serving.route.epoch, serving.version, datetime.now(UTC)))
+            view = GatewayView(self.name, serving.route.epoch, serving.version, datetime.now(UTC), memory_bytes())
+            ledger.report_gateway(pipeline, view)
 
     def _try(self, write: Callable[[Ledger], None]) -> None:
         ledger = self._ledger()

@@ -51,9 +51,11 @@ def read_ask(serving: Serving, body: Any) -> tuple[Ask, Wanted]:
 def _wanted(outputs: Any, parameters: Any, serving: Serving) -> Wanted:
     known = output_names(serving.champion.manifest)
     all_binary = _flag(parameters, "binary_data_output")
+    if outputs is not None and not isinstance(outputs, list):
+        raise BadRequest(f"'outputs' is {shown(outputs)}, not a list.", f"The model gives: {', '.join(known)}.")
     if not outputs:
         return Wanted(None, frozenset(known) if all_binary else frozenset())
-    asked: list[dict[str, Any]] = [one if isinstance(one, dict) else {} for one in (outputs if isinstance(outputs, list) else [None])]
+    asked: list[dict[str, Any]] = [one if isinstance(one, dict) else {} for one in outputs]
     names = [one.get("name") for one in asked]
     unknown = [name for name in names if name not in known]
     if unknown:

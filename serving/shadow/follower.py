@@ -16,6 +16,7 @@ from adapters.package_store import LoadedPackage, load_package
 from adapters.pipeline_files import load_pipeline
 from adapters.settings import Settings
 from adapters.traffic_log import TrafficLog, epoch_us
+from adapters.usage import cpu_seconds, memory_bytes
 from contracts.rollout import ModelRef, Phase, RolloutState
 from contracts.traffic import AnsweredBatch, Position, ShadowBatch
 from serving.shadow.answer import Rows, Stamp, answer, pick
@@ -53,7 +54,7 @@ class Follower:
             return None
         behind = self._backlog.rows()
         seconds = self._backlog.seconds(Position(place.offsets), now) if behind else 0.0
-        return Progress(place.version, place.epoch, place.depth, place.rows, behind, seconds, now, trouble)
+        return Progress(place.version, place.epoch, place.depth, place.rows, behind, seconds, now, trouble, cpu_seconds(), memory_bytes())
 
     def take_up(self) -> RolloutState:
         """Read the route; under another version or epoch than before, begin again where that one asks for."""

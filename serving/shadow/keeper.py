@@ -115,7 +115,8 @@ class Keeper:
         told = self._told
         if told is not None and time.time() - told.at < _FRESH_SECONDS:
             error = self._error or told.trouble
-            return ShadowView(told.version, told.epoch, told.lag_rows, told.lag_seconds, told.rows, _utc(told.at), error)
+            where = told.version, told.epoch, told.lag_rows, told.lag_seconds, told.rows, _utc(told.at)
+            return ShadowView(*where, error, told.cpu_seconds, told.memory_bytes)
         return self._count(route.shadow.version, route.epoch)
 
     def _count(self, version: str, epoch: int) -> ShadowView | None:

@@ -19,6 +19,7 @@ class Progress:
         depth: bytes of the log that are done.
         at: when this was true, seconds since 1970.
         trouble: why it cannot go on just now, or None.
+        cpu_seconds, memory_bytes: what the process has used, and what it has in memory.
     """
 
     version: str
@@ -29,6 +30,8 @@ class Progress:
     lag_seconds: float
     at: float
     trouble: str | None = None
+    cpu_seconds: float | None = None
+    memory_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ from datetime import datetime
 
 from contracts.events import Alert
 from contracts.rollout import RolloutState
-from flows.stages.monitor import error_findings
+from flows.stages.look import error_findings
 from monitoring.age import champion_age
 from monitoring.alerts import Situation, plan
+from monitoring.severity import graded
 from understudy.backtest.memory import Memory
 from understudy.backtest.world import World
 
@@ -28,7 +29,7 @@ class Alarms:
         spec, champion = self._world.spec, self._memory.version(state.champion.version)
         classes = champion.package.manifest.classes
         errors = error_findings(spec, classes, champion.held_out, self._memory.answered_by(champion, now), now)
-        findings = (*errors, *champion_age(state.champion_since, now, spec.monitors.max_age))
+        findings = graded((*errors, *champion_age(state.champion_since, now, spec.monitors.max_age)), spec.monitors.severity)
         planned = plan(findings, self._situation(state, champion.model.version, now), spec.monitors.cooldown)
         for alert in planned.resolve:
             self._alerts[alert.id] = replace(alert, resolved_at=now)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Any
 
+from contracts.package import Manifest
+from serving.tensors import describe_tensors
+
 _ANY = {"type": ["number", "integer", "string", "boolean", "null"]}
 _TENSOR = {
     "type": "object",
@@ -29,13 +32,21 @@ _INFER = {
                 "event_time": {
                     "description": "When the rows happened, RFC 3339: one for all, or a list with one for each; now where absent."
                 },
+                "binary_data_output": {"type": "boolean", "description": "Outputs as raw bytes behind the JSON."},
                 "unit": {"description": "Who is assigned in an A/B stage: one for all, or a list with one for each."},
             },
         },
         "inputs": {"type": "array", "minItems": 1, "items": _TENSOR},
         "outputs": {
             "type": ["array", "null"],
-            "items": {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}},
+            "items": {
+                "type": "object",
+                "required": ["name"],
+                "properties": {
+                    "name": {"type": "string"},
+                    "parameters": {"type": ["object", "null"], "properties": {"binary_data": {"type": "boolean"}}},
+                },
+            },
         },
     },
 }
@@ -107,14 +118,26 @@ def _post(summary: str, tag: str, body: dict[str, Any], responses: dict[str, Any
     return {"post": {"summary": summary, "tags": [tag], "requestBody": {"required": True, "content": body}, "responses": responses, **more}}
 
 
-def describe(models: list[str]) -> dict[str, Any]:
+def _example(manifest: Manifest) -> dict[str, Any]:
+    """Return a request of one row that every model of such columns can read."""
+    plain: dict[str, Any] = {"FP64": 0.0, "INT64": 0, "BYTES": "", "BOOL": False}
+    inputs = [{**one, "shape": [1], "data": [plain[one["datatype"]]]} for one in describe_tensors(manifest)["inputs"]]
+    return {"id": "example", "inputs": inputs}
+
+
+def describe(models: dict[str, Manifest]) -> dict[str, Any]:
     """Return the description.
 
     Args:
-        models: names of what is served now; given as the values a path may take.
+        models: what is served now; given as the values a path may take, the first one also as an example.
     """
-    name = {"type": "string", **({"enum": models} if models else {})}
+    name = {"type": "string", **({"enum": sorted(models), "example": min(models)} if models else {})}
     in_path: dict[str, Any] = {"parameters": [{"name": "model", "in": "path", "required": True, "schema": name}]}
+    of_version: dict[str, Any] = {
+        "parameters": [*in_path["parameters"], {"name": "version", "in": "path", "required": True, "schema": {"type": "string"}}]
+    }
+    answered = _json(_ANSWER) | {"application/octet-stream": {"schema": {"type": "string", "description": "JSON, then binary outputs."}}}
+    infer = _json(_INFER | ({"example": _example(models[min(models)])} if models else {}))
     in_query: dict[str, Any] = {
         "parameters": [{"name": "model", "in": "query", "description": "Which one, where several are served.", "schema": name}]
     }
@@ -128,7 +151,12 @@ def describe(models: list[str]) -> dict[str, Any]:
         "/v2/health/ready": _get("Is every champion loaded?", v2, ("503",)),
         "/v2/models/{model}": _get("Inputs and outputs of a model", v2, (*guarded, "404", "503"), **in_path),
         "/v2/models/{model}/ready": _get("Can the model be answered?", v2, (*guarded, "404", "503"), **in_path),
-        "/v2/models/{model}/infer": _post("Answer rows", v2, _json(_INFER), _answers("200", _json(_ANSWER), busy), **in_path),
+        "/v2/models/{model}/infer": _post("Answer rows", v2, infer, _answers("200", answered, busy), **in_path),
+        "/v2/models/{model}/versions/{version}": _get("The same, of a version", v2, (*guarded, "404", "503"), **of_version),
+        "/v2/models/{model}/versions/{version}/ready": _get("Does this version answer?", v2, (*guarded, "404", "503"), **of_version),
+        "/v2/models/{model}/versions/{version}/infer": _post(
+            "Answer rows if this version is the champion", v2, _json(_INFER), _answers("200", answered, busy), **of_version
+        ),
         "/v2/models/{model}/feedback": _post(
             "Labels and rewards, later",
             v2,

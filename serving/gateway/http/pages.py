@@ -58,7 +58,7 @@ class Pages:
 
     async def openapi(self, _request: Request) -> Response:
         """Return the OpenAPI description."""
-        return as_json(describe(sorted(self._plane.servings())))
+        return as_json(describe({name: one.champion.manifest for name, one in self._plane.servings().items()}))
 
 
 def _html(name: str) -> Response:

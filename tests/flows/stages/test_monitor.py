@@ -106,9 +106,13 @@ def test_a_world_that_stays_as_it_was_gives_no_retrain_over_ten_days(world: Worl
         found = world.look().findings
         assert not [one for one in found if one.severity is Severity.RETRAIN], day
     assert receiver.calls == []
-    told = {one.monitor: one.reason for one in found}
-    assert told["labels"].startswith("100.0% of")
-    assert told["traffic"] == "5760 rows, 1440 a day where the training data has 1440"
+    told = {(one.monitor, one.subject): one.reason for one in found}
+    assert told["labels", "coverage"].startswith("100.0% of")
+    assert told["labels", "delay"] == "half of the labels came within 1.0 h; columns.label_delay says 1.0 h"
+    watched = {"multivariate_drift", "outliers", "freshness", "service", "traffic", "error_drift", "prediction_drift"}
+    assert watched <= {one.monitor for one in found}
+    assert {one.severity for one in found if one.monitor in watched} == {Severity.INFO}, [one.reason for one in found]
+    assert told["traffic", "rows"] == "5760 rows; at the same hours of the week 5760 are in the training data"
 
 
 def test_a_receiver_that_is_down_loses_nothing(world: World, receiver: Recorder) -> None:

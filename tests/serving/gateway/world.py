@@ -91,11 +91,13 @@ class World:
         frame = rows(shift)
         if task == "binary":
             frame["y"] = (frame["y"] > frame["y"].median()).astype(int)
+        if task == "multiclass":
+            frame["y"] = pd.cut(frame["y"], 3, labels=["low", "middle", "high"]).astype(str)
         named = None if code is None else "features:build"
         one = fit(frame, spec(pipeline, task, estimator, named), Params(estimator=params or {}), code)
         digest = package_digest(one.files)
         folder = write_package(self.home / "registry" / pipeline / version, one.files)
-        answer = float(load_files(one.files, digest).predict(pd.DataFrame([ROW]))[0])
+        answer = float(load_files(one.files, digest).predict(pd.DataFrame([ROW])).ravel()[0])
         return Made(ModelRef(version, digest, folder.as_uri(), "s1", one.cutoff), answer)
 
     def route(self, pipeline: str, champion: Made, shadow: Made | None = None) -> int:

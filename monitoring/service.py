@@ -1,0 +1,61 @@
+"""The service itself: latency and failures as they were logged, memory as the processes report it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from contracts.events import Finding, Severity
+from contracts.spec import Monitors
+from stats.share_interval import share_interval
+
+_MEGABYTE = 1e6
+
+
+def latency(milliseconds: pd.Series, limits: Monitors) -> tuple[Finding, ...]:
+    """Return one finding: how long 99 in 100 rows took at most; `warn` beyond `max_latency_p99`. None where nothing was answered.
+
+    Args:
+        milliseconds: of the model's call, one for each row.
+    """
+    if milliseconds.empty:
+        return ()
+    p99, most = float(np.quantile(milliseconds, 0.99)), limits.max_latency_p99
+    reason = f"99 in 100 rows were answered by a call of {p99:.2f} ms or less" + ("" if most is None else f" (limit {most:g} ms)")
+    return (Finding("service", "latency_p99_ms", _warn(most is not None and p99 > most), p99, most, None, len(milliseconds), reason),)
+
+
+def failures(failed: int, asked: int, limits: Monitors) -> tuple[Finding, ...]:
+    """Return one finding: the share of requests that failed by a fault of ours; `warn` where even its lower bound is beyond the limit.
+
+    Args:
+        failed: how many of the requests that were `asked`.
+    """
+    if not asked:
+        return ()
+    found, most = share_interval(failed, asked, limits.fdr), limits.max_error_rate
+    reason = f"{failed} of {asked} requests failed" + (
+        "" if most is None else f" (limit {most:.2%}; the share is {found.lower:.2%} or more)"
+    )
+    return (Finding("service", "error_rate", _warn(most is not None and found.lower > most), found.mean, most, None, asked, reason),)
+
+
+def memory(processes: Mapping[str, int | None], limits: Monitors) -> tuple[Finding, ...]:
+    """Return one finding: the memory of the process that has most of it; `warn` beyond `max_memory`. None where none reports it.
+
+    Args:
+        processes: bytes in memory by the process's name; None where it does not say.
+    """
+    known = {name: bytes_ / _MEGABYTE for name, bytes_ in processes.items() if bytes_}
+    if not known:
+        return ()
+    largest, most = max(known, key=lambda name: known[name]), limits.max_memory
+    reason = f"{largest} has {known[largest]:.0f} MB in memory" + ("" if most is None else f" (limit {most:g} MB)")
+    fired = most is not None and known[largest] > most
+    return (Finding("service", "memory_mb", _warn(fired), known[largest], most, None, len(known), reason),)
+
+
+def _warn(fired: bool) -> Severity:
+    return Severity.WARN if fired else Severity.INFO

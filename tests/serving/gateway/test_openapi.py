@@ -1,0 +1,41 @@
+"""The description is true: schemathesis asks all of it, well and badly, and finds no 500 and no answer it does not tell of."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.serving.gateway.world import Gateway, World
+
+FEW = {"max_iter": 5}
+# not asked: that whatever fits the description is accepted (columns, outputs and ids are known to the model, not to a schema)
+# nor that a call without a token is refused (there is no tokens file; test_tokens asks that)
+LEFT_OUT = "positive_data_acceptance,ignored_auth"
+
+
+def test_schemathesis_finds_no_failure_and_no_undocumented_answer(world: World, tmp_path: Path):
+    world.route("clicks", world.make("clicks", "1", task="binary", estimator="sklearn.tree.DecisionTreeClassifier"))
+    world.route("kinds", world.make("kinds", "1", task="multiclass", estimator="sklearn.tree.DecisionTreeClassifier"))
+    world.route("demand", world.make("demand", "7", estimator="sklearn.ensemble.HistGradientBoostingRegressor", params=FEW))
+    gateway = world.start(UNDERSTUDY_MAX_BODY_BYTES="100000")
+    gateway.wait_until(lambda: len(gateway.client.get("/status").json()["pipelines"]) == 3, "serve all three")
+    command = [
+        str(Path(sys.executable).with_name("st")), "run", f"{gateway.url}/openapi.json", "--checks", "all", "--exclude-checks", LEFT_OUT,
+        "--max-examples", "15", "--generation-deterministic", "--no-color",
+    ]  # fmt: skip
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stdout[-6000:]
+    operations = gateway.client.get("/openapi.json").json()["paths"]
+    assert f"Tested: {len(operations)}" in done.stdout
+    assert gateway.metric('understudy_requests_total{code="200",pipeline="clicks",version="1"}') > 0  # good requests were among them
+    assert gateway.metric('understudy_requests_total{code="400",pipeline="clicks",version="1"}') > 0
+    assert "Traceback" not in gateway.said()
+
+
+def test_the_example_of_the_description_is_answered(gateway: Gateway):
+    paths = gateway.client.get("/openapi.json").json()["paths"]
+    (model,) = (one["schema"]["example"] for one in paths["/v2/models/{model}/infer"]["post"]["parameters"])
+    example = paths["/v2/models/{model}/infer"]["post"]["requestBody"]["content"]["application/json"]["schema"]["example"]
+    answer = gateway.client.post(f"/v2/models/{model}/infer", json=example)
+    assert (answer.status_code, answer.json()["id"]) == (200, "example")
