@@ -167,6 +167,10 @@ class TrafficLog:
                 for body, _ in split_frames(path.read_bytes()):
                     yield body
 
+    def streams(self, prefix: str = "") -> list[str]:
+        """Return the names of the streams that something was written to."""
+        return sorted(one.name for one in self._folder.glob(f"{prefix}*") if one.is_dir()) if self._folder.is_dir() else []
+
     def _segments(self, stream: str) -> list[Path]:
         folder = self._folder / stream
         return sorted(folder.glob("*.seg")) if folder.is_dir() else []

@@ -36,6 +36,7 @@ _COMMANDS = {
     "score": ("score", "Answer every row of a file with the champion or a version."),
     "snapshots": ("data", "List the versions of the data, oldest first."),
     "status": ("status", "Say who serves, who rehearses, and on what evidence."),
+    "traffic": ("traffic", "Ask in SQL what was asked and answered."),
     "up": ("up", "Start everything on this machine, on loopback."),
 }
 
