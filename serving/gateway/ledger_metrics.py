@@ -7,11 +7,12 @@ a few words.
 
 from __future__ import annotations
 
+from collections import Counter as Counts
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from contracts.events import Severity
@@ -30,10 +31,10 @@ class LedgerMetrics(Collector):
     def __init__(self, overviews: Callable[[], Mapping[str, Mapping[str, Any]]]) -> None:
         self._overviews = overviews
 
-    def collect(self) -> Iterable[GaugeMetricFamily]:
+    def collect(self) -> Iterable[Metric]:
         """Return the families."""
         known = sorted(self._overviews().items())
-        return (*_alerts(known), *_findings(known), *_shadow(known), *_rollout(known))
+        return (*_alerts(known), *_findings(known), *_fired(known), *_shadow(known), *_rollout(known))
 
 
 _Known = list[tuple[str, Mapping[str, Any]]]
@@ -67,17 +68,35 @@ def _findings(known: _Known) -> tuple[GaugeMetricFamily, ...]:
     return effect, limit
 
 
-def _shadow(known: _Known) -> tuple[GaugeMetricFamily, ...]:
+def _fired(known: _Known) -> tuple[GaugeMetricFamily, ...]:
+    fired = GaugeMetricFamily(
+        "understudy_findings", "Findings of the newest monitor run by how loud they are.", labels=("pipeline", "monitor", "severity")
+    )
+    for pipeline, one in known:
+        newest = {(seen["monitor"], seen["subject"]): seen["severity"] for seen in one["findings"]}
+        counts = Counts((monitor, severity) for (monitor, _), severity in newest.items())
+        for monitor in sorted({monitor for monitor, _ in counts}):
+            for severity in Severity:
+                fired.add_metric((pipeline, monitor, severity.value), counts[monitor, severity.value])
+    return (fired,)
+
+
+def _shadow(known: _Known) -> tuple[Metric, ...]:
     seconds = GaugeMetricFamily("understudy_shadow_lag_seconds", "How long the shadow is behind the traffic log.", labels=("pipeline",))
     rows = GaugeMetricFamily("understudy_shadow_lag_rows", "Rows that the shadow has not answered yet.", labels=("pipeline",))
     seen = GaugeMetricFamily("understudy_shadow_seen_timestamp_seconds", "When the shadow reported last.", labels=("pipeline",))
+    cpu = CounterMetricFamily("understudy_shadow_cpu_seconds", "Processor time of the shadow's process.", labels=("pipeline",))
+    memory = GaugeMetricFamily("understudy_shadow_memory_bytes", "Resident memory of the shadow's process.", labels=("pipeline",))
     for pipeline, one in known:
         if one["route"]["shadow"] is None or one["shadow"] is None:
             continue
+        for family, value in ((cpu, one["shadow"]["cpu_seconds"]), (memory, one["shadow"]["memory_bytes"])):
+            if value is not None:
+                family.add_metric((pipeline,), value)
         seconds.add_metric((pipeline,), one["shadow"]["lag_seconds"])
         rows.add_metric((pipeline,), one["shadow"]["lag_rows"])
         seen.add_metric((pipeline,), datetime.fromisoformat(one["shadow"]["seen_at"]).timestamp())
-    return seconds, rows, seen
+    return seconds, rows, seen, cpu, memory
 
 
 def _rollout(known: _Known) -> tuple[GaugeMetricFamily, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, Summary, generate_latest
 from prometheus_client.registry import Collector
 
 from contracts.rollout import Route
@@ -32,6 +32,7 @@ class Meters:
         self.failed = Counter("understudy_failed_requests", "Requests in order that got no answer.", who, registry=one)
         self.lost_rows = Counter("understudy_traffic_log_lost_rows", "Rows answered but not logged.", ("pipeline",), registry=one)
         self.feedback_rows = Counter("understudy_feedback_rows", "Labels and rewards taken.", ("pipeline",), registry=one)
+        self.rewards = Summary("understudy_reward", "Rewards taken: how many, and their sum.", ("pipeline",), registry=one)
         self.epoch = Gauge("understudy_route_epoch", "Epoch of the route in force here.", ("pipeline",), registry=one)
         self.route = Gauge(
             "understudy_route_info", "Who answers and who follows the log.", ("pipeline", "champion", "shadow"), registry=one

@@ -104,6 +104,9 @@ class DataPlane:
             self._log.error("Feedback cannot be written", pipeline=batch.pipeline, error=str(error))
             raise NotReady("The feedback could not be written and was not kept.", "Send it again later.") from error
         self._meters.feedback_rows.labels(batch.pipeline).inc(len(batch.rows))
+        for reward in batch.rewards:
+            if reward is not None:
+                self._meters.rewards.labels(batch.pipeline).observe(reward)
 
     def latency_ms(self, pipeline: str) -> dict[str, float | int | None]:
         """Return p50 and p99 in milliseconds of the newest answers, from arrival to answer, and how many there were."""

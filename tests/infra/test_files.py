@@ -41,7 +41,7 @@ def test_prometheus_accepts_its_configuration() -> None:
 
 def test_prometheus_accepts_the_rules_and_each_alert_fires_on_what_it_is_for() -> None:
     run("promtool", "check", "rules", "infra/prometheus/rules/understudy.yml")
-    run("promtool", "test", "rules", "tests/infra/rules_test.yml")
+    run("promtool", "test", "rules", "tests/infra/rules_test.yml", "tests/infra/weekly_rules_test.yml")
 
 
 def test_alertmanager_accepts_its_configuration() -> None:
@@ -71,14 +71,14 @@ def exposed() -> dict[str, set[str]]:
     who = {"pipeline", "version"}
     for call in (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
         kind = call.func.id.removesuffix("MetricFamily")  # type: ignore[attr-defined]  # asked for above
-        if kind not in {"Counter", "Gauge", "Histogram"}:
+        if kind not in {"Counter", "Gauge", "Histogram", "Summary"}:
             continue
         name = ast.literal_eval(call.args[0])
         given = [*call.args[2:3], *(word.value for word in call.keywords if word.arg == "labels")]
         labels = {node.value for argument in given for node in ast.walk(argument) if isinstance(node, ast.Constant)} | {
             label for argument in given for node in ast.walk(argument) if isinstance(node, ast.Name) for label in who
         }
-        endings = {"Counter": ["_total"], "Gauge": [""], "Histogram": ["_bucket", "_sum", "_count"]}[kind]
+        endings = {"Counter": ["_total"], "Gauge": [""], "Histogram": ["_bucket", "_sum", "_count"], "Summary": ["_sum", "_count"]}[kind]
         found |= {name + ending: labels | ({"le"} if kind == "Histogram" else set()) for ending in endings}
     return found
 
@@ -99,6 +99,20 @@ def test_every_metric_and_label_that_is_asked_for_is_one_the_gateway_has() -> No
     assert asked - known.keys() == set()
     labels = {label.strip() for query in queries() for some in re.findall(r"by \(([^)]*)\)", query) for label in some.split(",")}
     assert labels <= set().union(*known.values())
+
+
+def test_every_recorded_series_that_is_asked_for_is_recorded() -> None:
+    groups = yaml.safe_load((_INFRA / "prometheus" / "rules" / "understudy.yml").read_text())["groups"]
+    recorded = {rule["record"] for group in groups for rule in group["rules"] if "record" in rule}
+    asked = {name for query in queries() for name in re.findall(r"\w+:\w+:\w+", query)}
+    assert asked <= recorded
+
+
+def test_the_dashboard_has_a_row_for_each_thing_to_look_at() -> None:
+    panels = json.loads((_INFRA / "grafana" / "dashboards" / "understudy.json").read_text())["panels"]
+    rows = [panel["title"] for panel in panels if panel["type"] == "row"]
+    assert rows == ["Versions", "Traffic", "Latency", "Errors", "Evidence", "Drift", "Rewards", "Resources"]
+    assert all(panel["targets"] for panel in panels if panel["type"] != "row")
 
 
 def test_every_metric_of_the_gateway_is_on_the_dashboard() -> None:

@@ -66,7 +66,7 @@ def shown(gateway: Gateway, shared: World) -> str:
     gateway.wait_until(lambda: gateway.version("shown") == "41", "serve it")
     verdict = Verdict("paired absolute_error", Outcome.INCONCLUSIVE, 0.25, 0.0, 9, "better so far, <b>not yet</b> sure", -0.1, 0.6)
     shared.ledger.report_evidence("shown", Measured(epoch, NOW, (verdict,)))
-    shared.ledger.report_shadow("shown", ShadowView("42", epoch, 17, 2.5, 100, datetime.now(UTC)))
+    shared.ledger.report_shadow("shown", ShadowView("42", epoch, 17, 2.5, 100, datetime.now(UTC), None, 12.5, 600_000_000))
     finding = Finding("data_drift", "temperature", Severity.WARN, 0.3, 0.1, 0.001, 500, "temperature has moved")
     shared.ledger.add_findings("shown", (finding,), "run", NOW)
     return "shown"
@@ -104,6 +104,10 @@ def test_what_monitor_shadow_and_rollout_said_to_the_ledger_is_in_the_metrics(ga
         "understudy_drift_limit data_drift temperature": 0.1,
         "understudy_shadow_lag_seconds": 2.5,
         "understudy_shadow_lag_rows": 17,
+        "understudy_shadow_cpu_seconds_total": 12.5,
+        "understudy_shadow_memory_bytes": 600_000_000,
+        "understudy_findings data_drift warn": 1,
+        "understudy_findings data_drift retrain": 0,
         "understudy_rollout_info  idle": 1,
         "understudy_evidence lower paired absolute_error": -0.1,
         "understudy_evidence limit paired absolute_error": 0,
