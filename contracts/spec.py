@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
@@ -65,8 +66,14 @@ class Columns(_Model):
     key: list[str] = Field([], description="identifies a row: duplicates are late corrections")
     target: str
     label_delay: Duration = Field(parse_duration("0s"), description="when the truth is known, after the event")
+    attribution: Duration | None = Field(None, description="how long after the event a label may still come; label_delay when null")
     unit: str | None = Field(None, description="who is assigned in A/B; the request when null")
     features: Features
+
+    @property
+    def labels_due(self) -> timedelta:
+        """How long after its event a row is waited for before it is judged with or without a label."""
+        return self.label_delay if self.attribution is None else self.attribution
 
     @model_validator(mode="after")
     def _disjoint(self) -> Columns:
@@ -78,6 +85,10 @@ class Columns(_Model):
             raise ValueError(f"column '{twice[0]}' is listed twice in features; keep it once")
         if not seen:
             raise ValueError("no feature is named; list at least one under features.numeric or features.categorical")
+        if self.labels_due < self.label_delay:
+            raise ValueError(
+                "columns.attribution is shorter than label_delay: no label would ever be there in time; make it longer or drop it"
+            )
         taken = [name for name in [*seen, self.target] if name in RESERVED]
         if taken:
             raise ValueError(f"column name '{taken[0]}' is used by Understudy itself; rename it at the source")
@@ -133,6 +144,29 @@ class ShadowStage(_Timed):
     margin: float = Field(0.0, description="how much worse a loss per request may be; 0 asks for better, in the loss's unit")
     rehearse: Duration = Field(parse_duration("0s"), description="how much logged traffic is answered before going live")
     min_blocks: int = Field(8, ge=2)
+    bounds: tuple[float, float] | None = Field(
+        None, description="least and greatest loss of a request; one beyond them counts as the bound"
+    )
+    boundary: Literal["auto", "asymptotic", "bernstein"] = Field(
+        "auto", description="which confidence sequence; bernstein needs a bounded loss"
+    )
+    min_label_coverage: float = Field(0.5, ge=0, le=1, description="share of due requests with a label, below which nothing is decided")
+    on_label_bias: Literal["wait", "warn"] = Field("wait", description="where labelled and unlabelled requests differ")
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the loss of a request has known bounds."""
+        return self.bounds is not None or self.loss == "brier"
+
+    @model_validator(mode="after")
+    def _bounds_fit(self) -> ShadowStage:
+        if self.bounds is not None and not self.bounds[0] < self.bounds[1]:
+            raise ValueError(f"bounds {list(self.bounds)} are not in order: the least loss comes first, then the greatest")
+        if self.boundary == "bernstein" and not self.bounded:
+            raise ValueError(
+                f"boundary bernstein needs a bounded loss and {self.loss} is not; give bounds: [least, greatest] or use asymptotic"
+            )
+        return self
 
 
 class _Exposed(_Timed):
@@ -174,12 +208,21 @@ class BanditStage(_Exposed):
 Stage = Annotated[ShadowStage | AbStage | BanditStage, Field(discriminator="kind")]
 
 
+class SliceGuardrail(_Model):
+    """In no value of a column may the loss per request be worse by more than the margin."""
+
+    column: str
+    margin: float = Field(ge=0, description="how much worse the loss per request of a slice may be, in the loss's unit")
+
+
 class Guardrails(_Model):
     """Live behaviour that must not get worse; a limit that is null is not judged."""
 
     error_rate: float | None = 0.001
+    non_finite: float | None = Field(0.0, ge=0, lt=1, description="share of answers that are no finite number")
     latency_p99_ratio: float | None = None
     prediction_psi: float | None = None
+    worst_slice: SliceGuardrail | None = None
 
 
 class ApprovalRule(_Model):
@@ -304,6 +347,14 @@ class PipelineSpec(_Model):
     def _losses_fit_task(cls, rollout: RolloutSpec, info: ValidationInfo) -> RolloutSpec:
         for stage in rollout.shadows:
             _check_fit("loss", stage.loss, LOSSES_OF, info.data.get("task"))
+        return rollout
+
+    @field_validator("rollout")
+    @classmethod
+    def _slice_is_logged(cls, rollout: RolloutSpec, info: ValidationInfo) -> RolloutSpec:
+        columns, sliced = info.data.get("columns"), rollout.guardrails.worst_slice
+        if sliced is not None and isinstance(columns, Columns) and sliced.column not in columns.features.all:
+            raise ValueError(f"guardrails.worst_slice names column '{sliced.column}', which is no feature; the log has features only")
         return rollout
 
 

@@ -1,73 +1,31 @@
-"""Assess: what the traffic log says becomes verdicts.
+"""Assess: what the traffic log says becomes verdicts: the paired loss first, then the labels it rests on, then the guardrails.
 
-Positive differences speak for the version that is judged. It passes when the lower bound of the mean difference exceeds -margin, fails when
-the upper bound lies under it, and stays inconclusive in between, while fewer than `min_blocks` blocks are complete and, where labels are
-classes, while fewer than 30 labels outside the commonest class are in.
-
-How the gates share alpha: a promotion needs every gate to pass, so for that each could have the whole. A single FAIL ends a rollout, so the
-chance of a false one adds up: four fifths of alpha belong to the paired loss, the rest in equal parts to the guardrails that test a share
-(error rate, latency). Without such a guardrail the paired loss has all of it.
+Where too few of the due requests have a label, no loss decides anything: neither for the judged version nor against it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
 
 from contracts.package import Task
-from contracts.rollout import Phase, RolloutState
-from contracts.spec import Guardrails, LossName, RolloutSpec
 from contracts.verdict import Outcome, Verdict
-from rollout import guardrails
-from rollout.blocks import Blocks, Classes, Differences, Floats, all_classes, block_means, differences, numbers, rarer_labels
+from rollout import guardrails, labels
+from rollout.alpha import alpha_shares as alpha_shares
+from rollout.blocks import Blocks, Classes, Differences, Floats, all_classes, block_means, differences, numbers
 from rollout.contest import Contest
-from rollout.pairs import Heard, pair
-from stats.confidence_sequence import Path, asymptotic_path
-
-_PAIRED_SHARE = 0.8
-_MOST_WAITING = 0.2  # of the complete blocks; a candidate that is further behind is not promoted on the older part of its rehearsal
-LEAST_RARER = 30  # labels outside the commonest class: with fewer, the spread of skewed losses is not known (benchmarks/decisions)
-_EXPECTED_BLOCKS = 50  # where the spec says nothing about how many will come
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """By what a stage, or the watch, judges.
-
-    Attributes:
-        margin: how much worse the loss per request may be, in the loss's unit.
-        tightest_at: the number of blocks at which the bounds are narrowest; it follows from the spec, never from what was seen.
-        alpha, alpha_each: what the paired loss has, and what each guardrail that tests a share has.
-    """
-
-    loss: LossName
-    block: timedelta
-    margin: float
-    min_blocks: int
-    tightest_at: int
-    alpha: float
-    alpha_each: float
-    guardrails: Guardrails
-
-
-@dataclass(frozen=True, slots=True)
-class ConfidenceSteps:
-    """The confidence sequence as it grew: after each number of blocks the mean difference and its bounds, from the second block on.
-
-    Attributes:
-        version: which version is judged.
-        margin: how much worse it may be: it passes while `lower` is above -margin and fails when `upper` is under it.
-    """
-
-    version: str
-    margin: float
-    blocks: list[int]
-    mean: list[float]
-    lower: list[float]
-    upper: list[float]
+from rollout.paired import ConfidenceSteps as ConfidenceSteps
+from rollout.paired import few_rarer_labels, paired_verdict, path_of, steps_of
+from rollout.pairs import Heard, asked_of, pair
+from rollout.rules import Rules as Rules
+from rollout.rules import rules_of as rules_of
+from rollout.rules import stage_rules as stage_rules
+from rollout.rules import watch_rules as watch_rules
+from rollout.slices import worst_slice
+from stats.confidence_sequence import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,36 +36,19 @@ class Assessment:
     steps: ConfidenceSteps
 
 
-def rules_of(spec: RolloutSpec, state: RolloutState) -> Rules:
-    """Return the rules that hold in this state."""
-    return watch_rules(spec) if state.phase is Phase.WATCHING else stage_rules(spec, state.stage or 0)
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """All that the gates look at: rows that may count, their loss differences and blocks, by whose rules."""
 
-
-def stage_rules(spec: RolloutSpec, index: int) -> Rules:
-    """Return the rules of a shadow stage; of any other those of the shadow before it."""
-    stage = spec.shadow_at(index)
-    rehearsed = round(stage.rehearse / stage.block)
-    expected = max(stage.min_blocks, rehearsed) if rehearsed else _EXPECTED_BLOCKS
-    return Rules(stage.loss, stage.block, stage.margin, stage.min_blocks, expected, *alpha_shares(spec), spec.guardrails)
-
-
-def watch_rules(spec: RolloutSpec) -> Rules:
-    """Return the rules of the watch: the last shadow's, with blocks short enough to be twice as many as are needed while it lasts.
-
-    A margin that asked the candidate to be better is not asked of the champion again: under watch it may only not be worse.
-    """
-    stage = spec.shadows[-1]
-    block = max(min(stage.block, spec.watch / (2 * stage.min_blocks)), timedelta(seconds=1))
-    expected = max(stage.min_blocks, round(spec.watch / block))
-    return Rules(stage.loss, block, max(stage.margin, 0.0), stage.min_blocks, expected, *alpha_shares(spec), spec.guardrails)
-
-
-def alpha_shares(spec: RolloutSpec) -> tuple[float, float]:
-    """Return what of alpha the loss or reward has, and what each guardrail that tests a share has."""
-    testing = [limit for limit in (spec.guardrails.error_rate, spec.guardrails.latency_p99_ratio) if limit is not None]
-    if not testing:
-        return spec.alpha, 0.0
-    return spec.alpha * _PAIRED_SHARE, spec.alpha * (1 - _PAIRED_SHARE) / len(testing)
+    contest: Contest
+    heard: Heard
+    rules: Rules
+    task: Task
+    classes: Classes
+    rows: pd.DataFrame
+    found: Differences
+    blocks: Blocks
+    known_by: datetime
 
 
 def assess(contest: Contest, heard: Heard, rules: Rules, task: Task, classes: Classes, known_by: datetime) -> Assessment:
@@ -118,69 +59,72 @@ def assess(contest: Contest, heard: Heard, rules: Rules, task: Task, classes: Cl
         heard: the log's frames.
         rules: of the stage, or of the watch.
         classes: of the judged version and of the other, from their manifests; both empty for regression.
-        known_by: event time up to which labels are due: now minus the label delay.
+        known_by: event time up to which labels are due: now minus the attribution window.
     """
     rows = pair(contest, heard)
-    found = differences(rows, task, rules.loss, classes)
+    found = differences(rows, task, rules.loss, classes, rules.bounds)
     blocks = block_means(rows["event_time"], found.values, rows["waits"].to_numpy(), rules.block, known_by)
-    path = asymptotic_path(blocks.means, rules.alpha, rules.tightest_at)
-    verdicts = [paired_verdict(contest, rules, blocks, path, found), *_guardrails(contest, heard, rules, rows, task, classes)]
-    return Assessment(tuple(verdicts), _steps(contest, rules, path))
+    case = _Case(contest, heard, rules, task, classes, rows, found, blocks, known_by)
+    path = path_of(blocks.means, rules.alpha, rules, task)
+    losses = [paired_verdict(contest, rules, task, blocks, path, found), *_slices(case)]
+    labelled = _labels(case)
+    if labelled[0].outcome is not Outcome.PASS:
+        losses = [_withheld(one) for one in losses]
+    return Assessment((losses[0], *labelled, *losses[1:], *_guardrails(case)), steps_of(contest, rules, path))
 
 
-def paired_verdict(contest: Contest, rules: Rules, blocks: Blocks, path: Path, found: Differences) -> Verdict:
-    """Judge the paired loss by the last interval of its confidence sequence."""
-    name, limit, count = f"paired {rules.loss}", -rules.margin + 0.0, len(blocks.means)
-    if found.broken:
-        said = f"version {contest.judged.version} answered {found.broken} rows with a number that is not finite"
-        return Verdict(name, Outcome.FAIL, None, limit, count, said)
-    odd = f"; {found.unknown} labels could not be used" if found.unknown else ""
-    late = f"; {blocks.waiting} complete blocks wait for answers" if blocks.waiting else ""
-    if count < rules.min_blocks:
-        said = f"{count} of at least {rules.min_blocks} complete blocks with labels so far ({blocks.requests} requests)"
-        mean = float(path.mean[-1]) if count else None
-        return Verdict(name, Outcome.INCONCLUSIVE, mean, limit, count, said + odd + late)
-    rarer = rarer_labels(found, blocks)
-    if rarer is not None and rarer < LEAST_RARER:
-        said = f"{rarer} of at least {LEAST_RARER} labels outside the commonest class so far ({blocks.requests} requests)"
-        return Verdict(name, Outcome.INCONCLUSIVE, float(path.mean[-1]), limit, count, said + odd + late)
-    mean, lower, upper = float(path.mean[-1]), float(path.lower[-1]), float(path.upper[-1])
-    outcome = Outcome.PASS if lower > limit else Outcome.FAIL if upper < limit else Outcome.INCONCLUSIVE
-    if outcome is Outcome.PASS and blocks.waiting > max(1.0, _MOST_WAITING * (count + blocks.waiting)):
-        outcome = Outcome.INCONCLUSIVE
-    said = _sentence(contest, rules, blocks, (mean, lower, upper), limit)
-    return Verdict(name, outcome, mean, limit, count, said + odd + late, lower, upper)
+def _withheld(verdict: Verdict) -> Verdict:
+    if verdict.outcome is Outcome.INCONCLUSIVE:
+        return verdict
+    return replace(verdict, outcome=Outcome.INCONCLUSIVE, reason=f"{verdict.reason}; too few labels to decide on that")
 
 
-def _sentence(contest: Contest, rules: Rules, blocks: Blocks, bounds: tuple[float, float, float], limit: float) -> str:
-    mean, lower, upper = bounds
-    where = "above" if lower > limit else "below" if upper < limit else "around"
-    return (
-        f"version {contest.judged.version} has {abs(mean):.4g} {'less' if mean >= 0 else 'more'} {rules.loss} per request than version "
-        f"{contest.against.version} ({len(blocks.means)} blocks, {blocks.requests} requests): "
-        f"the gain lies between {lower:.4g} and {upper:.4g}, {where} the limit {limit:.4g}"
-    )
+def _labels(case: _Case) -> list[Verdict]:
+    """Coverage, and where some labels are missing also whether those rows are different ones."""
+    rows, due = case.rows, case.blocks.due
+    found = [labels.coverage(rows, due, case.rules.min_label_coverage)]
+    if rows.loc[due, "label"].isna().any():
+        found.append(labels.bias(rows, due, lambda: asked_of(case.contest, case.heard, rows), case.rules.on_label_bias))
+    return found
 
 
-def _steps(contest: Contest, rules: Rules, path: Path) -> ConfidenceSteps:
-    blocks = list(range(2, len(path.mean) + 1))  # one block has no bounds
-    return ConfidenceSteps(
-        contest.judged.version, rules.margin, blocks, *(part[1:].tolist() for part in (path.mean, path.lower, path.upper))
-    )
+def _slices(case: _Case) -> list[Verdict]:
+    limits, rules = case.rules.guardrails.worst_slice, case.rules
+    if limits is None:
+        return []
+    asked = asked_of(case.contest, case.heard, case.rows)
+    values = asked[limits.column] if limits.column in asked else pd.Series([None] * len(asked), dtype="object")
+    due = case.blocks.due
+
+    def means_of(mask: np.ndarray) -> Floats:
+        mine = due & mask
+        if few_rarer_labels(rules, case.found, mine & case.blocks.counted) is not None:
+            return np.empty(0)
+        never = np.zeros(int(mine.sum()), dtype=bool)
+        return block_means(case.rows.loc[mine, "event_time"], case.found.values[mine], never, rules.block, case.known_by).means
+
+    def path(means: Floats, alpha: float) -> Path:
+        return path_of(means, alpha, rules, case.task)
+
+    return [worst_slice(case.contest.judged.version, values, means_of, path, limits, rules.alpha_each, rules.min_blocks)]
 
 
-def _guardrails(contest: Contest, heard: Heard, rules: Rules, rows: pd.DataFrame, task: Task, classes: Classes) -> list[Verdict]:
+def _guardrails(case: _Case) -> list[Verdict]:
+    contest, heard, rules, rows = case.contest, case.heard, case.rules, case.rows
     limits, version = rules.guardrails, contest.judged.version
     verdicts = []
     if limits.error_rate is not None:
         verdicts.append(guardrails.error_rate(version, *_failed(contest, heard), limits.error_rate, rules.alpha_each))
+    if limits.non_finite is not None:
+        said = numbers(rows.loc[rows["judged_error"].isna() & ~rows["waits"], "judged"], case.task, case.classes[0], case.classes[0])
+        verdicts.append(guardrails.non_finite(version, said, limits.non_finite, rules.alpha_each))
     if limits.latency_p99_ratio is not None:
         judged, against = _latencies(contest, heard)
         verdicts.append(guardrails.latency_p99_ratio(version, judged, against, limits.latency_p99_ratio, rules.alpha_each))
     if limits.prediction_psi is not None:
-        known = all_classes(task, classes)
+        known = all_classes(case.task, case.classes)
         both = rows[rows["judged_error"].isna() & rows["against_error"].isna() & ~rows["waits"]]
-        judged, against = (numbers(both[who], task, own, known) for who, own in zip(("judged", "against"), classes, strict=True))
+        judged, against = (numbers(both[who], case.task, own, known) for who, own in zip(("judged", "against"), case.classes, strict=True))
         verdicts.append(guardrails.prediction_psi(version, judged, against, limits.prediction_psi))
     return verdicts
 

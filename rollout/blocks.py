@@ -29,13 +29,11 @@ class Differences:
         values: (n,) loss of the version held against minus loss of the judged one (positive: the judged one is better); NaN where a row
             has no usable label or an answer is missing.
         unknown: rows whose label is no number, or of no known class.
-        broken: rows that the judged version answered with something that is not finite.
         classes: (n,) index of each row's class, NaN where it has no usable label; None for regression.
     """
 
     values: Floats
     unknown: int
-    broken: int
     classes: Floats | None = None
 
 
@@ -48,20 +46,23 @@ class Blocks:
         requests: labelled pairs in those blocks.
         waiting: complete blocks from the first on that a version has not answered in full; they do not count yet.
         counted: (rows,) which rows are in those blocks.
+        due: (rows,) which rows lie in blocks that count, with a label or without.
     """
 
     means: Floats
     requests: int
     waiting: int
     counted: NDArray[np.bool_]
+    due: NDArray[np.bool_]
 
 
-def differences(rows: pd.DataFrame, task: Task, loss: LossName, classes: Classes) -> Differences:
+def differences(rows: pd.DataFrame, task: Task, loss: LossName, classes: Classes, bounds: tuple[float, float] | None = None) -> Differences:
     """Return the loss difference of each paired row.
 
     Args:
         rows: as `rollout.pairs.pair` gives them.
         classes: labels in the order of the probabilities, of the judged version and of the other; both empty for regression.
+        bounds: least and greatest loss; one beyond them counts as the bound.
 
     Raises:
         UsageError: two binary models know different classes, so that their probabilities mean different things.
@@ -71,12 +72,13 @@ def differences(rows: pd.DataFrame, task: Task, loss: LossName, classes: Classes
     answered = (rows["judged_error"].isna() & rows["against_error"].isna() & ~rows["waits"]).to_numpy()
     values = np.full(len(rows), np.nan)
     judged, against = (numbers(rows.loc[answered, who], task, own, known) for who, own in zip(("judged", "against"), classes, strict=True))
-    finite = finite_rows(judged)
-    usable = finite & finite_rows(against) & np.isfinite(truth[answered])
+    usable = finite_rows(judged) & finite_rows(against) & np.isfinite(truth[answered])
     there = truth[answered][usable]
-    values[np.flatnonzero(answered)[usable]] = losses(loss, there, against[usable]) - losses(loss, there, judged[usable])
+    least, greatest = bounds or (-np.inf, np.inf)
+    held, own = (np.clip(losses(loss, there, said[usable]), least, greatest) for said in (against, judged))
+    values[np.flatnonzero(answered)[usable]] = held - own
     unknown = int((np.isnan(truth) & rows["label"].notna().to_numpy()).sum())
-    return Differences(values, unknown, int((~finite).sum()), None if task == "regression" else truth)
+    return Differences(values, unknown, None if task == "regression" else truth)
 
 
 def block_means(times: pd.Series[Any], values: Floats, waits: NDArray[np.bool_], block: timedelta, known_by: datetime) -> Blocks:
@@ -86,7 +88,7 @@ def block_means(times: pd.Series[Any], values: Floats, waits: NDArray[np.bool_],
         times: (n,) event times, datetime64[us, UTC].
         values: (n,) differences; NaN is left out of its block's mean.
         waits: (n,) whether a version has not come to the row yet.
-        known_by: event time up to which labels are due: now minus the label delay.
+        known_by: event time up to which labels are due: now minus the attribution window.
     """
     width = round(block.total_seconds() * 1e6)
     number = times.to_numpy(dtype="datetime64[us]").astype(np.int64) // width
@@ -95,17 +97,17 @@ def block_means(times: pd.Series[Any], values: Floats, waits: NDArray[np.bool_],
     ready = complete & (number < late[0]) if len(late) else complete
     counted = ready & ~np.isnan(values)
     means = pd.Series(values[counted]).groupby(number[counted]).mean().to_numpy(dtype=np.float64)
-    return Blocks(means, int(counted.sum()), len(np.unique(number[complete & ~ready])), counted)
+    return Blocks(means, int(counted.sum()), len(np.unique(number[complete & ~ready])), counted, ready)
 
 
-def rarer_labels(found: Differences, blocks: Blocks) -> int | None:
-    """Return how many of the counted labels are not of the commonest class; None for regression.
+def rarer_labels(found: Differences, rows: NDArray[np.bool_]) -> int | None:
+    """Return how many of the labels of some rows are not of the commonest class; None for regression.
 
     What a block of rare labels says hangs on how many of the rare ones fell into it; this is how many independent such events there were.
     """
     if found.classes is None:
         return None
-    _, seen = np.unique(found.classes[blocks.counted], return_counts=True)
+    _, seen = np.unique(found.classes[rows], return_counts=True)
     return int(seen.sum() - seen.max(initial=0))
 
 

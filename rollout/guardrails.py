@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from contracts.verdict import Outcome, Verdict
 from rollout.blocks import finite_rows
+from stats.confidence_sequence import Interval
 from stats.psi import psi, psi_categories
 from stats.share_interval import share_interval
 
@@ -28,6 +29,24 @@ def error_rate(version: str, failed: int, tried: int, limit: float, alpha: float
     said = f"version {version} failed {failed} of {tried} times ({seen.mean:.2%}); at most {limit:.2%} is allowed"
     outcome = Outcome.FAIL if seen.lower > limit else Outcome.PASS if seen.mean <= limit else Outcome.INCONCLUSIVE
     return Verdict(name, outcome, seen.mean, limit, tried, said, seen.lower, seen.upper)
+
+
+def non_finite(version: str, answers: Floats, limit: float, alpha: float) -> Verdict:
+    """Judge how many of a version's answers are no finite number.
+
+    Args:
+        answers: (n,) predictions, or (n, k) probabilities, of every row it answered.
+        limit: at 0 a single such answer is proof.
+    """
+    name, tried = "non_finite", len(answers)
+    if tried == 0:
+        return Verdict(name, Outcome.INCONCLUSIVE, None, limit, 0, f"version {version} has not answered anything yet")
+    broken = tried - int(finite_rows(answers).sum())
+    share = broken / tried
+    seen = share_interval(broken, tried, alpha) if limit else Interval(share, share, share, tried)
+    said = f"version {version} answered {broken} of {tried} rows with a number that is not finite; at most {limit:.2%} is allowed"
+    outcome = Outcome.FAIL if seen.lower > limit else Outcome.PASS if share <= limit else Outcome.INCONCLUSIVE
+    return Verdict(name, outcome, share, limit, tried, said, seen.lower, seen.upper)
 
 
 def latency_p99_ratio(version: str, judged: Floats, against: Floats, limit: float, alpha: float) -> Verdict:

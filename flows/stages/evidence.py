@@ -13,9 +13,10 @@ from adapters.settings import Settings
 from adapters.traffic_log import TrafficLog
 from contracts.package import MANIFEST, Manifest
 from contracts.rollout import ModelRef
-from rollout.assess import Assessment, Rules, assess
+from rollout.assess import Assessment, assess
 from rollout.contest import Contest
 from rollout.pairs import Heard
+from rollout.rules import Rules
 
 _SLACK = timedelta(hours=1)  # between the clocks of this machine, the gateway's and the disk's; and a little of the epoch before
 
@@ -36,6 +37,7 @@ def hear(settings: Settings, pipeline: Pipeline, contest: Contest, began: dateti
         judged=traffic_frames.shadow_answers(log, contest.judged.version, began - _SLACK),
         against=traffic_frames.shadow_answers(log, contest.against.version, since),
         failures=traffic_frames.failures(log, began - _SLACK),
+        asked=lambda: traffic_frames.features(log, since, contest.cutoff),
     )
 
 
@@ -53,7 +55,7 @@ def weigh(settings: Settings, pipeline: Pipeline, contest: Contest, heard: Heard
     """
     task = pipeline.spec.task
     classes = (_classes(settings, contest.judged), _classes(settings, contest.against)) if task != "regression" else ((), ())
-    return assess(contest, heard, rules, task, classes, now - pipeline.spec.columns.label_delay)
+    return assess(contest, heard, rules, task, classes, now - pipeline.spec.columns.labels_due)
 
 
 def _classes(settings: Settings, model: ModelRef) -> tuple[object, ...]:

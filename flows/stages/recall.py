@@ -10,8 +10,9 @@ from adapters.settings import Settings
 from contracts.rollout import Act, DecisionRecord
 from contracts.spec import RolloutSpec
 from flows.stages.evidence import hear, weigh
-from rollout.assess import ConfidenceSteps, Rules, stage_rules, watch_rules
 from rollout.contest import Contest
+from rollout.paired import ConfidenceSteps
+from rollout.rules import Rules, stage_rules, watch_rules
 
 _MOVES_CHAMPION = {Act.BOOTSTRAP, Act.PROMOTE, Act.ROLLBACK}
 _RAISES_EPOCH = {Act.PROMOTE, Act.ABORT, Act.ROLLBACK, Act.ADVANCE}

@@ -23,7 +23,7 @@ from rollout.reconcile import desired_aliases, reconcile
 
 if TYPE_CHECKING:
     from adapters.registry import Registry
-    from rollout.assess import ConfidenceSteps
+    from rollout.paired import ConfidenceSteps
 
 _LIVE = timedelta(seconds=10)  # a gateway reports every two seconds
 
@@ -146,7 +146,7 @@ def _judged(settings: Settings, pipeline: Pipeline, ledger: Ledger, state: Rollo
     if contest is None:
         return _Seen(Evidence(state.epoch), now or pipeline_now(settings, pipeline.spec))
     from flows.stages.evidence import hear, newest_event, weigh  # pandas: only a tick that judges pays for it
-    from rollout.assess import rules_of
+    from rollout.rules import rules_of
 
     began = _epoch_began(ledger, state)
     at_work = _at_work(ledger, contest, began, state.pipeline)

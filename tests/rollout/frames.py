@@ -44,6 +44,7 @@ def answers(predictions: Sequence[Any], version: str = "1", epoch: int = 1, star
             "event_time": times(count, start),
             "version": pd.Series([version] * count, dtype="str"),
             "epoch": np.full(count, epoch),
+            "arm": pd.Series(["champion"] * count, dtype="str"),
             "prediction": list(predictions),
             "latency_ms": np.broadcast_to(np.asarray(latency, dtype=float), count),
             "batch": np.arange(count),
@@ -52,7 +53,7 @@ def answers(predictions: Sequence[Any], version: str = "1", epoch: int = 1, star
 
 
 def shadow(predictions: Sequence[Any], epoch: int = 2, errors: Sequence[str | None] | None = None, latency: Any = 1.0) -> pd.DataFrame:
-    frame = answers(predictions, epoch=epoch, latency=latency).drop(columns=["event_time", "version"])
+    frame = answers(predictions, epoch=epoch, latency=latency).drop(columns=["event_time", "version", "arm"])
     return frame.assign(error=pd.Series(errors or [None] * len(frame), dtype="object"))
 
 

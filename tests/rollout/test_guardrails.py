@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from contracts.verdict import Outcome
-from rollout.guardrails import error_rate, latency_p99_ratio, prediction_psi
+from rollout.guardrails import error_rate, latency_p99_ratio, non_finite, prediction_psi
 
 RANDOM = np.random.default_rng(4)
 
@@ -22,6 +22,27 @@ def test_error_rate(failed: int, tried: int, outcome: Outcome) -> None:
 
 def test_error_rate_says_its_numbers() -> None:
     assert error_rate("2", 3, 40, 0.001, 0.01).reason == "version 2 failed 3 of 40 times (7.50%); at most 0.10% is allowed"
+
+
+@pytest.mark.parametrize(
+    ("broken", "tried", "limit", "outcome"),
+    [
+        (0, 0, 0.0, Outcome.INCONCLUSIVE),
+        (0, 500, 0.0, Outcome.PASS),
+        (1, 500, 0.0, Outcome.FAIL),
+        (1, 500, 0.01, Outcome.PASS),
+        (7, 500, 0.01, Outcome.INCONCLUSIVE),
+        (30, 500, 0.01, Outcome.FAIL),
+    ],
+)
+def test_answers_that_are_not_finite_are_held_against_a_share_and_at_none_a_single_one_is_proof(
+    broken: int, tried: int, limit: float, outcome: Outcome
+) -> None:
+    answers = np.where(np.arange(tried) < broken, np.inf, 1.0)
+    found = non_finite("2", answers, limit, alpha=0.01)
+    assert (found.outcome, found.samples) == (outcome, tried)
+    wide = np.where((np.arange(tried) < broken)[:, np.newaxis] & np.array([True, False]), np.nan, 0.5)
+    assert non_finite("2", wide, limit, alpha=0.01) == found
 
 
 def test_latency_needs_a_hundred_batches_of_each() -> None:

@@ -31,6 +31,23 @@ def test_a_row_at_or_before_either_cutoff_is_never_counted_however_it_is_sneaked
     assert len(counted(contest, replace(said, answers=also))) == 6
 
 
+def test_a_row_fitted_on_that_is_logged_again_with_a_later_time_is_still_not_counted() -> None:
+    contest = replace(REHEARSAL, judged=model("2", START + 4 * HOUR))
+    said = heard(answers([1.0] * 10), [1.0] * 10, shadow([1.0] * 10))
+    again = said.answers.iloc[:5].assign(event_time=said.answers["event_time"].iloc[5:].to_numpy())  # same ids, times past the cutoff
+    for live in (pd.concat([said.answers, again]), pd.concat([again, said.answers])):
+        rows = counted(contest, replace(said, answers=live.reset_index(drop=True)))
+        assert rows["request_id"].tolist() == [f"r{number}" for number in range(5, 10)]
+
+
+def test_another_row_of_a_request_that_lies_after_the_cutoff_counts() -> None:
+    contest = replace(REHEARSAL, judged=model("2", START + 4 * HOUR))
+    said = heard(answers([1.0] * 10), [1.0] * 10, shadow([1.0] * 10))
+    one = {"request_id": "big", "row": range(10)}  # one request of ten rows, an hour apart
+    whole = replace(said, answers=said.answers.assign(**one), feedback=said.feedback.assign(**one), judged=said.judged.assign(**one))
+    assert counted(contest, whole)["row"].tolist() == [5, 6, 7, 8, 9]
+
+
 def test_while_rehearsing_only_what_the_candidate_answered_in_this_epoch_counts() -> None:
     before = shadow([9.0] * 10, epoch=1)
     said = heard(answers([1.0] * 10), [1.0] * 10, pd.concat([before, shadow([2.0] * 10).iloc[3:6]]))

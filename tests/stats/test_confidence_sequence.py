@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from ville import AsymptoticCS
 
 from stats.confidence_sequence import asymptotic_interval, asymptotic_path
 
@@ -55,3 +56,13 @@ def test_one_sample_bounds_nothing() -> None:
 def test_a_value_that_is_not_finite_is_refused() -> None:
     with pytest.raises(ValueError, match="not finite"):
         asymptotic_interval(np.array([1.0, np.nan]), alpha=0.05)
+
+
+@pytest.mark.parametrize("tightest_at", [50, 500])
+def test_from_many_samples_on_the_interval_is_villes(tightest_at: int) -> None:
+    stream = np.random.default_rng(9).exponential(size=5000)
+    ours = asymptotic_path(stream, alpha=0.05, tightest_at=tightest_at)
+    theirs = AsymptoticCS(alpha=0.05, t_opt=tightest_at).fit(stream)
+    for count in (1000, 5000):
+        radius = (theirs.upper_[count - 1] - theirs.lower_[count - 1]) / 2
+        assert (ours.upper[count - 1] - ours.lower[count - 1]) / 2 == pytest.approx(radius, rel=1e-2)

@@ -7,6 +7,8 @@ import math
 import numpy as np
 import pytest
 from scipy.special import betaln
+from statsmodels.stats.proportion import proportion_confint
+from ville import BernoulliCS
 
 from stats.share_interval import share_interval
 
@@ -38,3 +40,18 @@ def test_no_trial_bounds_nothing_and_contradictions_are_refused() -> None:
     assert (share_interval(0, 0, 0.05).lower, share_interval(0, 0, 0.05).upper) == (0.0, 1.0)
     with pytest.raises(ValueError, match="3 of 2"):
         share_interval(3, 2, 0.05)
+
+
+@pytest.mark.parametrize(("successes", "trials"), [(0, 40), (3, 40), (40, 40), (17, 2000)])
+def test_the_interval_is_villes(successes: int, trials: int) -> None:
+    stream = np.array([1.0] * successes + [0.0] * (trials - successes))
+    theirs = BernoulliCS(alpha=0.05, prior=(0.5, 0.5), intersect=False).fit(stream)
+    found = share_interval(successes, trials, alpha=0.05)
+    assert (found.lower, found.upper) == pytest.approx((theirs.lower_[-1], theirs.upper_[-1]), abs=1e-9)
+
+
+@pytest.mark.parametrize(("successes", "trials"), [(3, 40), (17, 2000)])
+def test_looking_often_costs_width_against_an_interval_for_one_look(successes: int, trials: int) -> None:
+    once_low, once_high = proportion_confint(successes, trials, alpha=0.05, method="beta")
+    found = share_interval(successes, trials, alpha=0.05)
+    assert found.lower < once_low < once_high < found.upper

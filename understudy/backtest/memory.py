@@ -69,6 +69,7 @@ class Memory:
             judged=self._shadow(contest, contest.judged.version, rows[:0] if contest.watching else rows),
             against=self._shadow(contest, contest.against.version, followed),
             failures=self._answers(rows[:0]).assign(error=""),
+            asked=lambda: self._world.asked(rows),
         )
 
     def answered_by(self, champion: Version, now: datetime) -> pd.DataFrame:

@@ -20,9 +20,10 @@ from contracts.rollout import (
 )
 from contracts.spec import RolloutSpec
 from contracts.verdict import Outcome, Verdict
-from rollout.assess import assess, rules_of
+from rollout.assess import assess
 from rollout.contest import Contest, contest_of, follows
 from rollout.reconcile import desired_aliases, reconcile
+from rollout.rules import rules_of
 from understudy.backtest.memory import Memory
 from understudy.backtest.world import Version, World
 
@@ -97,7 +98,7 @@ class Ticks:
         judged, against = (self._memory.version(one.version).package.manifest.classes for one in (contest.judged, contest.against))
         rules = rules_of(self._spec, state)
         try:
-            found = assess(contest, heard, rules, spec.task, (judged, against), now - spec.columns.label_delay)
+            found = assess(contest, heard, rules, spec.task, (judged, against), now - spec.columns.labels_due)
         except UnderstudyError as error:
             return Verdict("measurement", Outcome.ERROR, None, None, 0, error.message), at_work
         return (*found.verdicts, at_work)

@@ -110,6 +110,10 @@ class World:
         said: np.ndarray = values[rows]
         return said
 
+    def asked(self, rows: np.ndarray) -> pd.DataFrame:
+        """Return the features of rows, as the traffic log has them: with request_id and row."""
+        return self.frame[["request_id", "row"]].iloc[rows].join(self._history[self.spec.columns.features.all])
+
     def judged(self, candidate: Version, champion: Version | None) -> tuple[Verdict, ...]:
         """Hold a candidate against every offline gate, on the rows that neither has seen; as the evaluate and gate stages do."""
         rows = candidate.rows if champion is None else unseen(candidate.rows, pd.Timestamp(champion.model.cutoff))

@@ -57,7 +57,8 @@ def test_a_better_candidate_is_promoted_watched_and_kept_and_the_registry_follow
     assert (served.state.phase, served.state.route.shadow) == (Phase.WATCHING, served.model("1"))
     promoted = next(one for one in served.ledger.decisions("sales") if one.act is Act.PROMOTE)
     assert {one.gate: one.outcome for one in promoted.verdicts} == {
-        "paired absolute_error": Outcome.PASS, "error_rate": Outcome.PASS, "shadow": Outcome.PASS,
+        "paired absolute_error": Outcome.PASS, "label_coverage": Outcome.PASS, "error_rate": Outcome.PASS, "non_finite": Outcome.PASS,
+        "shadow": Outcome.PASS,
     }  # fmt: skip
     assert promoted.clock == START + (30 * 24 - 1) * HOUR
     served.serve(7 * 24)
