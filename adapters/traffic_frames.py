@@ -22,11 +22,13 @@ class _Answered(msgspec.Struct, gc=False):
     version: str
     epoch: int
     arm: str
+    propensity: float
     latency_us: int
     logged_at: int
     request_ids: list[str]
     rows: list[int]
     event_times: list[int]
+    units: list[str | None]
     predictions: list[Any]
 
 
@@ -53,7 +55,7 @@ class _Feedback(msgspec.Struct, gc=False):
     request_ids: list[str]
     rows: list[int]
     labels: list[Any]
-    rewards: list[float | None]
+    rewards: list[float | dict[str, float] | None]
     observed_at: list[int]
 
 
@@ -107,8 +109,14 @@ def _texts(values: list[str]) -> pd.Series[Any]:
 
 
 def answers(log: TrafficLog, since: datetime | None = None) -> pd.DataFrame:
-    """Return what users were answered: request_id, row, event_time, version, epoch, arm, prediction, latency_ms, logged_at, batch."""
-    table = _table(log, "answers", _Answered, ("request_ids", "rows", "event_times", "predictions"), since)
+    """Return what users were answered, one row each.
+
+    Returns:
+        request_id, row, event_time, version, epoch, arm, propensity, unit (the request's id where none was told), prediction, latency_ms,
+        logged_at, batch.
+    """
+    table = _table(log, "answers", _Answered, ("request_ids", "rows", "event_times", "units", "predictions"), since)
+    units = [request if unit is None else unit for unit, request in zip(table.each["units"], table.each["request_ids"], strict=True)]
     return pd.DataFrame(
         {
             "request_id": _texts(table.each["request_ids"]),
@@ -117,6 +125,8 @@ def answers(log: TrafficLog, since: datetime | None = None) -> pd.DataFrame:
             "version": table.spread("version", "str"),
             "epoch": table.spread("epoch", "int64"),
             "arm": table.spread("arm", "str"),
+            "propensity": table.spread("propensity", "float64"),
+            "unit": _texts(units),
             "prediction": table.each["predictions"],
             "latency_ms": table.spread("latency_us", "float64") / 1000,
             "logged_at": _times(table.spread("logged_at", "int64")),
@@ -161,13 +171,16 @@ def _add(columns: dict[str, list[Any]], more: dict[str, list[Any]], before: int,
 
 
 def feedback(log: TrafficLog, since: datetime | None = None) -> pd.DataFrame:
-    """Return labels and rewards, the last of each for each (request_id, row): request_id, row, label, reward, observed_at."""
+    """Return labels and rewards, the last of each for each (request_id, row): request_id, row, label, reward, observed_at.
+
+    A reward is a number, a number by name, or None.
+    """
     table = _table(log, "feedback", _Feedback, ("request_ids", "rows", "labels", "rewards", "observed_at"), since)
     received = np.repeat(np.array(table.batch["received_at"], dtype="int64"), table.sizes)
     order = np.argsort(received, kind="stable").tolist()
     keys = list(zip(table.each["request_ids"], table.each["rows"], strict=True))
     observed = {keys[index]: table.each["observed_at"][index] for index in order}
-    labels, rewards = (_last(keys, table.each[name], order) for name in ("labels", "rewards"))
+    labels, rewards = _last(keys, table.each["labels"], order), _last_by_name(keys, table.each["rewards"], order)
     return pd.DataFrame(
         {
             "request_id": _texts([key[0] for key in observed]),
@@ -182,6 +195,18 @@ def feedback(log: TrafficLog, since: datetime | None = None) -> pd.DataFrame:
 def _last(keys: list[Any], values: list[Any], order: list[int]) -> dict[Any, Any]:
     """A reward that comes after a label does not take the label away."""
     return {keys[index]: values[index] for index in order if values[index] is not None}
+
+
+def _last_by_name(keys: list[Any], values: list[Any], order: list[int]) -> dict[Any, Any]:
+    """Rewards of different names come at different times: of each name the last one counts."""
+    found: dict[Any, Any] = {}
+    for index in order:
+        key, value = keys[index], values[index]
+        if isinstance(value, dict) and isinstance(found.get(key), dict):
+            found[key] = found[key] | value
+        elif value is not None:
+            found[key] = value
+    return found
 
 
 def shadow_answers(log: TrafficLog, version: str, since: datetime | None = None) -> pd.DataFrame:

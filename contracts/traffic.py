@@ -15,6 +15,8 @@ class AnsweredBatch:
 
     Per row (all lists of one length): `request_ids`, `rows` (index of the row within its request), `event_times`, `units`, `predictions`.
     A prediction is the value (regression), the probability of the second class (binary) or the list of probabilities (multiclass).
+    `arm` is whom the rows were assigned to and `propensity` how probable that was: champion and 1 where nobody else is exposed. `version`
+    answered; that is the champion also where the arm's own version could not.
     """
 
     pipeline: str
@@ -46,14 +48,14 @@ class FailedBatch:
 
 @dataclass(frozen=True, slots=True)
 class FeedbackBatch:
-    """Labels or rewards that came later; the last one for a (request id, row) counts."""
+    """Labels or rewards that came later; the last one for a (request id, row) counts. A reward is a number, or several by name."""
 
     pipeline: str
     received_at: int
     request_ids: list[str]
     rows: list[int]
     labels: list[Any]
-    rewards: list[float | None]
+    rewards: list[float | dict[str, float] | None]
     observed_at: list[int]
 
 

@@ -38,6 +38,11 @@ class LoadedVersion:
         """Say whether columns read for the other version may be answered by this one."""
         return self.manifest.columns == other.manifest.columns and self.required == other.required
 
+    def stands_in_for(self, other: LoadedVersion) -> bool:
+        """Say whether a request read for the other version may be answered by this one, in the same form."""
+        here, there = self.manifest, other.manifest
+        return self.reads_as(other) and (here.task, here.classes) == (there.task, there.classes)
+
 
 def load_version(settings: Settings, model: ModelRef) -> LoadedVersion:
     """Fetch a version where it is absent, check its bytes, load it and answer with it once, so that the first request is not the slow one.

@@ -31,7 +31,7 @@ def overview(ledger: Ledger, pipeline: str, decisions: int = 50) -> dict[str, An
         "phase_since": state.phase_since,
         "stage": state.stage,
         "epoch": state.epoch,
-        "route": to_json(state.route),
+        "route": to_json(state.route) | {"share": state.route.share},
         "approval": None if state.approval is None else to_json(state.approval),
         "evidence": [_verdict(one) for one in _evidence(ledger, state, records)],
         "shadow": None if shadow is None else to_json(shadow),

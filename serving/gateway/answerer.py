@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -12,11 +13,13 @@ from structlog.typing import FilteringBoundLogger
 
 from contracts.traffic import AnsweredBatch, FailedBatch
 from serving.columns import Columns
-from serving.gateway.asks import Answer, Ask, Serving
+from serving.gateway.arms import Part, join, parts_of
+from serving.gateway.asks import Answer, Ask, Serving, ServingArm
 from serving.gateway.errors import AnswerFailed, NotReady
 from serving.gateway.limits import Limits
 from serving.gateway.metrics import Meters
 from serving.gateway.recorder import Recorder
+from serving.version import LoadedVersion
 
 
 class Answerer:
@@ -41,48 +44,75 @@ class Answerer:
                 waited = f"The request waited longer than {self._limits.wait_seconds:g} s."
                 self._fail(current, late, waited, NotReady(waited, "Try again."))
             for serving, group in _by_version(asks, current):
-                self._answer(serving, [ask for ask in group if ask.outcome is None])
+                self._serve(serving, [ask for ask in group if ask.outcome is None])
         except Exception:  # noqa: BLE001  # whatever it was, the thread that answers must live
             self._log.exception("A micro-batch could not be answered", pipeline=self._pipeline)
 
-    def _answer(self, serving: Serving, asks: list[Ask]) -> None:
-        if not asks:
-            return
+    def _serve(self, serving: Serving, asks: list[Ask]) -> None:
+        """Let each arm answer its rows; of a request whose rows belong to several arms the answers are put together."""
+        parts = [(ask, parts_of(serving, ask)) for ask in asks]
+        arms: dict[str, list[Part]] = {}
+        for _, some in parts:
+            for part in some:
+                arms.setdefault(part.arm.name, []).append(part)
+        for mine in arms.values():
+            self._answer(serving, mine[0].arm, [part.ask for part in mine])
+        for ask, some in parts:
+            if len(some) > 1:
+                join(serving, ask, some)
+
+    def _answer(self, serving: Serving, arm: ServingArm, asks: list[Ask]) -> None:
         started = time.perf_counter()
         try:
-            predicted = _predict(serving, asks)
+            predicted = _predict(serving, arm.version, asks)
         except Exception as error:  # noqa: BLE001  # a model's code may raise anything; one bad request must not cost its neighbours
-            self._narrow(serving, asks, error)
+            self._narrow(serving, arm, asks, error)
             return
         took = time.perf_counter() - started
-        self._recorder.answered(_logged(serving, asks, predicted, took))
+        version = arm.version.model.version
+        self._recorder.answered(_logged(serving, arm, asks, predicted, took))
         self._meters.batch_rows.labels(self._pipeline).observe(len(predicted))
-        self._meters.predict_seconds.labels(self._pipeline, serving.version).observe(took)
-        self._meters.rows.labels(self._pipeline, serving.version).inc(len(predicted))
+        self._meters.predict_seconds.labels(self._pipeline, version).observe(took)
+        self._meters.rows.labels(self._pipeline, version).inc(len(predicted))
         at = 0
         for ask in asks:
-            ask.outcome = Answer(serving, ask.request_id, predicted[at : at + ask.rows])
+            ask.outcome = Answer(serving, ask.request_id, predicted[at : at + ask.rows], (version,) * ask.rows)
             at += ask.rows
 
-    def _narrow(self, serving: Serving, asks: list[Ask], error: Exception) -> None:
+    def _narrow(self, serving: Serving, arm: ServingArm, asks: list[Ask], error: Exception) -> None:
         """Halve until the request at fault stands alone, so that it costs its neighbours only a few calls."""
         if len(asks) > 1:
             half = len(asks) // 2
-            self._answer(serving, asks[:half])
-            self._answer(serving, asks[half:])
+            self._answer(serving, arm, asks[:half])
+            self._answer(serving, arm, asks[half:])
             return
-        request = asks[0].request_id
-        self._log.error("A version could not answer", pipeline=self._pipeline, version=serving.version, request=request, exc_info=error)
-        failed = AnswerFailed(f"Version {serving.version} could not answer request {request}.", "Its log has the cause.")
-        self._fail(serving, asks, f"{type(error).__name__}: {error}", failed)
+        request, version = asks[0].request_id, arm.version.model.version
+        self._log.error("A version could not answer", pipeline=self._pipeline, version=version, request=request, exc_info=error)
+        why = f"{type(error).__name__}: {error}"
+        if arm.version is not serving.champion:
+            self._fail_over(serving, arm, asks, why)
+            return
+        failed = AnswerFailed(f"Version {version} could not answer request {request}.", "Its log has the cause.")
+        self._fail(serving, asks, why, failed)
+
+    def _fail_over(self, serving: Serving, arm: ServingArm, asks: list[Ask], why: str) -> None:
+        """Let the champion answer what a version under judgement could not: no user sees the failure, the guardrail does.
+
+        The row stays in its arm: what it earns is what users of that arm get.
+        """
+        self._note_failed(arm.version.model.version, serving.route.epoch, asks, why)
+        self._meters.failovers.labels(self._pipeline, arm.version.model.version).inc(len(asks))
+        self._answer(serving, replace(arm, version=serving.champion), asks)
 
     def _fail(self, serving: Serving, asks: list[Ask], why: str, outcome: AnswerFailed | NotReady) -> None:
-        ids = [ask.request_id for ask in asks]
-        now = time.time_ns() // 1000
-        self._recorder.failed(FailedBatch(self._pipeline, serving.version, serving.route.epoch, now, ids, why))
+        self._note_failed(serving.version, serving.route.epoch, asks, why)
         self._meters.failed.labels(self._pipeline, serving.version).inc(len(asks))
         for ask in asks:
             ask.outcome = outcome
+
+    def _note_failed(self, version: str, epoch: int, asks: list[Ask], why: str) -> None:
+        ids = [ask.request_id for ask in asks]
+        self._recorder.failed(FailedBatch(self._pipeline, version, epoch, time.time_ns() // 1000, ids, why))
 
 
 def _by_version(asks: list[Ask], current: Serving) -> list[tuple[Serving, list[Ask]]]:
@@ -96,11 +126,13 @@ def _by_version(asks: list[Ask], current: Serving) -> list[tuple[Serving, list[A
     return groups
 
 
-def _predict(serving: Serving, asks: list[Ask]) -> npt.NDArray[np.float64]:
+def _predict(serving: Serving, version: LoadedVersion, asks: list[Ask]) -> npt.NDArray[np.float64]:
+    if version is not serving.champion and not version.stands_in_for(serving.champion):
+        raise ValueError("it takes other columns or gives other classes than the champion, for whom the request was read")
     columns: Columns = asks[0].columns
     if len(asks) > 1:
         columns = {name: list(chain.from_iterable(ask.columns[name] for ask in asks)) for name in columns}
-    predicted = serving.champion.predict(columns)
+    predicted = version.predict(columns)
     rows = sum(ask.rows for ask in asks)
     if len(predicted) != rows:
         raise ValueError(f"the model gave {len(predicted)} answers for {rows} rows")
@@ -109,18 +141,18 @@ def _predict(serving: Serving, asks: list[Ask]) -> npt.NDArray[np.float64]:
     return predicted
 
 
-def _logged(serving: Serving, asks: list[Ask], predicted: npt.NDArray[np.float64], took: float) -> AnsweredBatch:
+def _logged(serving: Serving, arm: ServingArm, asks: list[Ask], predicted: npt.NDArray[np.float64], took: float) -> AnsweredBatch:
     columns = asks[0].columns
     return AnsweredBatch(
         pipeline=serving.pipeline,
-        version=serving.version,
+        version=arm.version.model.version,
         epoch=serving.route.epoch,
-        arm="champion",
-        propensity=1.0,
+        arm=arm.name,
+        propensity=arm.share,
         logged_at=time.time_ns() // 1000,
         latency_us=round(took * 1e6),
         request_ids=[ask.request_id for ask in asks for _ in ask.event_times],
-        rows=[row for ask in asks for row in range(ask.rows)],
+        rows=[row for ask in asks for row in ask.places or range(ask.rows)],
         event_times=[at for ask in asks for at in ask.event_times],
         units=[unit for ask in asks for unit in ask.units],
         features={name: [value for ask in asks for value in ask.columns[name]] for name in columns},

@@ -22,17 +22,28 @@ _MOST_LETTERS = 200
 
 
 @dataclass(frozen=True, slots=True)
+class ServingArm:
+    """A loaded version and the share of units it answers; `name` is its role."""
+
+    name: str
+    version: LoadedVersion
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
 class Serving:
-    """What answers a pipeline: a route and its champion, loaded; swapped as a whole.
+    """What answers a pipeline: a route and its versions, loaded; swapped as a whole.
 
     Attributes:
         since: when this gateway began to answer with this version.
+        arms: as the route has them; empty where the champion answers everybody.
     """
 
     pipeline: str
     route: Route
     champion: LoadedVersion
     since: datetime
+    arms: tuple[ServingArm, ...] = ()
 
     @property
     def version(self) -> str:
@@ -42,11 +53,17 @@ class Serving:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Predictions for the rows of one request, and who made them."""
+    """Predictions for the rows of one request, and per row the version that made them."""
 
     serving: Serving
     request_id: str
     predictions: npt.NDArray[np.float64]
+    versions: tuple[str, ...]
+
+    @property
+    def version(self) -> str:
+        """The version that answered; where rows of several units went to several versions, all of them, joined by commas."""
+        return ",".join(dict.fromkeys(self.versions))
 
 
 @dataclass(slots=True)
@@ -58,6 +75,8 @@ class Ask:
         units: per row, who is assigned in an A/B stage; None where not told.
         arrived: `time.perf_counter()` when it came.
         outcome: set by whoever answers.
+        pinned: whether the caller named the version that answers, so that it is not assigned to an arm.
+        places: where its rows stand in the request, for a part of one; None for a whole request.
     """
 
     seen: Serving
@@ -67,6 +86,8 @@ class Ask:
     units: list[str | None]
     arrived: float = field(default_factory=time.perf_counter)
     outcome: Answer | UnderstudyError | None = None
+    pinned: bool = False
+    places: list[int] | None = None
 
     @property
     def rows(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from structlog.typing import FilteringBoundLogger
@@ -12,7 +13,7 @@ from structlog.typing import FilteringBoundLogger
 from adapters.ledger import Ledger
 from adapters.settings import Settings
 from contracts.rollout import ModelRef, Route
-from serving.gateway.asks import Serving
+from serving.gateway.asks import Serving, ServingArm
 from serving.gateway.loader import Loader
 from serving.gateway.metrics import Meters
 from serving.gateway.plane import DataPlane
@@ -22,6 +23,7 @@ _POLL_SECONDS = 0.1
 _PATIENCE_SECONDS = 3.0  # how long the ledger is waited for before the cached route is served
 _OPEN_AGAIN_SECONDS = 1.0
 _STOP_SECONDS = 0.4
+_ALONE = -1  # the epoch of a champion that answers for arms that cannot be loaded: what is logged under it counts for nothing
 
 
 class Follower:
@@ -131,27 +133,44 @@ class Follower:
             champion = self.loader.get(pipeline, route.champion)
             if route.shadow is not None:
                 self.loader.get(pipeline, route.shadow)  # so that a promotion loads nothing
+            arms = self._arms(pipeline, route)
             if champion is None or (before is not None and before.route == route):
                 continue
+            if arms is None:
+                if before is not None or not self._is_refused(route):
+                    continue
+                arms, route = (), replace(route, epoch=_ALONE, arms=())  # the champion alone is better than nobody; the log says so
             same = before is not None and before.champion.model == champion.model
             since = before.since if before is not None and same else datetime.now(UTC)
-            self._plane.put(Serving(pipeline, route, champion, since))
+            self._plane.put(Serving(pipeline, route, champion, since, arms))
             self._meters.tell_route(pipeline, route)
             if before is not None and not same:
                 self._previous[pipeline] = before.champion.model
-            self._log.info("Applied a route", pipeline=pipeline, epoch=route.epoch, champion=route.champion.version)
+            self._log.info("Applied a route", pipeline=pipeline, epoch=route.epoch, champion=champion.model.version)
             changed = True
         if changed:
             self._after_swap()
+
+    def _arms(self, pipeline: str, route: Route) -> tuple[ServingArm, ...] | None:
+        """Return the route's arms, or None while one of them is not loaded."""
+        loaded = [(arm, self.loader.get(pipeline, arm.model)) for arm in route.arms]
+        found = tuple(ServingArm(arm.name, version, arm.share) for arm, version in loaded if version is not None)
+        return found if len(found) == len(loaded) else None
+
+    def _is_refused(self, route: Route) -> bool:
+        return any(self.loader.refused(arm.model) for arm in route.arms)
 
     def _after_swap(self) -> None:
         self._swapped()
         servings = self._plane.servings()
         try:
-            write_routes(self._settings.model_cache / "routes.json", {name: one.route for name, one in servings.items()})
+            routes = {name: self._desired[name] if one.route.epoch == _ALONE else one.route for name, one in servings.items()}
+            write_routes(self._settings.model_cache / "routes.json", routes)
         except OSError as error:
             self._log.error("The route cannot be cached; a restart needs the ledger", error=str(error))
         wanted = [one.route.champion for one in servings.values()] + [route.shadow for route in self._desired.values()]
         wanted += [route.champion for route in self._desired.values()] + list(self._previous.values())
+        followed = [*self._desired.values(), *(one.route for one in servings.values())]
+        wanted += [arm.model for route in followed for arm in route.arms]
         for gone in self.loader.keep([model for model in wanted if model is not None]):
             self._meters.forget(gone.manifest.pipeline, gone.model.version)

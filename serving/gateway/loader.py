@@ -56,6 +56,10 @@ class Loader:
             threading.Thread(target=self._load, args=(pipeline, model), name=f"load-{pipeline}-{model.version}", daemon=True).start()
         return None
 
+    def refused(self, model: ModelRef) -> bool:
+        """Say whether a version could not be loaded when that was tried last."""
+        return model.digest in self._retry_at and model.digest not in self._loaded
+
     def keep(self, models: Collection[ModelRef]) -> list[LoadedVersion]:
         """Drop every version but these, and return those dropped."""
         wanted = {model.digest for model in models}

@@ -37,6 +37,10 @@ class Meters:
         self.route = Gauge(
             "understudy_route_info", "Who answers and who follows the log.", ("pipeline", "champion", "shadow"), registry=one
         )
+        self.share = Gauge("understudy_route_share", "Share of units that an arm answers.", ("pipeline", "arm", "version"), registry=one)
+        self.failovers = Counter(
+            "understudy_failovers", "Requests that the champion answered because a version under judgement could not.", who, registry=one
+        )
         self.load_failures = Counter(
             "understudy_model_load_failures", "Versions that could not be loaded.", ("pipeline", "reason"), registry=one
         )
@@ -57,9 +61,12 @@ class Meters:
         names = [model.version if model else "" for model in (route.champion, route.shadow)]
         self.route.labels(pipeline, *names).set(1)
         self.epoch.labels(pipeline).set(route.epoch)
+        self.share.remove_by_labels({"pipeline": pipeline})
+        for arm in route.arms:
+            self.share.labels(pipeline, arm.name, arm.model.version).set(arm.share)
         self.lost_rows.labels(pipeline)  # present at 0, so that a rate over it sees the first loss
 
     def forget(self, pipeline: str, version: str) -> None:
         """Drop the series of a version that is no longer loaded."""
-        for metric in (self.requests, self.rows, self.seconds, self.predict_seconds, self.failed):
+        for metric in (self.requests, self.rows, self.seconds, self.predict_seconds, self.failed, self.failovers):
             metric.remove_by_labels({"pipeline": pipeline, "version": version})

@@ -83,6 +83,7 @@ class Status:
             "epoch": serving.route.epoch,
             "since": serving.since,
             "shadow": None if shadow is None else shadow.version,
+            "arms": [{"name": arm.name, "version": arm.version.model.version, "share": arm.share} for arm in serving.arms],
             "direct": serving.champion.direct,
             "latency_ms": self._plane.latency_ms(pipeline),
             "waiting_rows": self._plane.waiting_rows(pipeline),

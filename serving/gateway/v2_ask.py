@@ -75,4 +75,7 @@ def answer_body(answer: Answer, wanted: Wanted) -> dict[str, Any]:
     """Return an answer in the protocol's JSON form."""
     serving = answer.serving
     outputs = write_outputs(answer.predictions, serving.champion.manifest, wanted.outputs)
-    return {"model_name": serving.pipeline, "model_version": serving.version, "id": answer.request_id, "outputs": outputs}
+    body: dict[str, Any] = {"model_name": serving.pipeline, "model_version": answer.version, "id": answer.request_id, "outputs": outputs}
+    if len(set(answer.versions)) > 1:
+        body["parameters"] = {"versions": list(answer.versions)}
+    return body

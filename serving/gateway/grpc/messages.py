@@ -63,6 +63,8 @@ def fill_response(response: Any, body: dict[str, Any], *, raw: bool) -> Any:
         raw: answer in raw bytes, as the request came, and not in typed contents.
     """
     response.model_name, response.model_version, response.id = body["model_name"], body["model_version"], body["id"]
+    if "parameters" in body:
+        response.parameters["versions"].string_param = ",".join(body["parameters"]["versions"])
     for one in body["outputs"]:
         tensor = response.outputs.add(name=one["name"], datatype=one["datatype"], shape=one["shape"])
         if raw:

@@ -101,8 +101,9 @@ class Servicer:
             check_version(serving, request.model_version)
             size = request.ByteSize()
             ask, wanted = await beside(size, lambda: read_ask(serving, request_body(request)))
+            ask.pinned = bool(request.model_version)
             answer = await self._plane.answer(ask)
-            who[1] = answer.serving.version
+            who[1] = answer.versions[0]
             raw, response = bool(request.raw_input_contents), self._messages.ModelInferResponse()
             return await beside(answer.predictions.size * 8, lambda: fill_response(response, answer_body(answer, wanted), raw=raw))
 

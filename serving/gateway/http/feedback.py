@@ -28,7 +28,7 @@ class _Item(msgspec.Struct):
     id: str
     row: int = 0
     label: Any = None
-    reward: float | None = None
+    reward: float | dict[str, float] | None = None
     observed_at: datetime | None = None
 
 

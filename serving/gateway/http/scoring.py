@@ -45,7 +45,7 @@ class Scoring:
         kind, request_id = request.headers.get("content-type", "application/json"), request.headers.get(ID_HEADER)
         ask = await beside(len(body), lambda: _read(serving, body, kind, request_id))
         answer = await self._plane.answer(ask)
-        mark(request.scope, serving.pipeline, answer.serving.version)
+        mark(request.scope, serving.pipeline, answer.versions[0])
         return await beside(answer.predictions.size * 8, lambda: _written(answer))
 
     def _serving(self, named: str | None) -> Serving:
@@ -91,4 +91,4 @@ def _columns(serving: Serving, raw: bytes, content_type: str) -> Columns:
 
 def _written(answer: Answer) -> Response:
     predictions = write_predictions(answer.predictions, answer.serving.champion.manifest)
-    return as_json({"predictions": predictions}, headers={VERSION_HEADER: answer.serving.version, ID_HEADER: answer.request_id})
+    return as_json({"predictions": predictions}, headers={VERSION_HEADER: answer.version, ID_HEADER: answer.request_id})

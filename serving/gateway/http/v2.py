@@ -51,8 +51,9 @@ class V2:
         body = await read_body(request, self._plane.limits.body_bytes)
         header = request.headers.get(_HEADER_LENGTH)
         ask, wanted = await beside(len(body), lambda: _read(serving, body, header))
+        ask.pinned = bool(request.path_params.get("version"))
         answer = await self._plane.answer(ask)
-        mark(request.scope, serving.pipeline, answer.serving.version)
+        mark(request.scope, serving.pipeline, answer.versions[0])
         return await beside(answer.predictions.size * 8, lambda: _written(answer, wanted))
 
     def _serving(self, request: Request) -> Serving:

@@ -26,7 +26,7 @@ from adapters.package_store import load_files, write_package
 from adapters.settings import read_settings
 from adapters.traffic_log import TrafficLog
 from contracts.package import package_digest
-from contracts.rollout import Act, Decision, ModelRef, Phase, RolloutState, Route
+from contracts.rollout import Act, Arm, Decision, ModelRef, Phase, RolloutState, Route
 from contracts.spec import Params, PipelineSpec
 from training.fit import fit
 
@@ -100,11 +100,16 @@ class World:
         answer = float(load_files(one.files, digest).predict(pd.DataFrame([ROW])).ravel()[0])
         return Made(ModelRef(version, digest, folder.as_uri(), "s1", one.cutoff), answer)
 
-    def route(self, pipeline: str, champion: Made, shadow: Made | None = None) -> int:
-        """Save a route with the next epoch, as a tick would, and return the epoch."""
+    def route(self, pipeline: str, champion: Made, shadow: Made | None = None, exposed: Made | None = None, share: float = 0.5) -> int:
+        """Save a route with the next epoch, as a tick would, and return the epoch.
+
+        Args:
+            exposed: who answers a share of the units beside the champion.
+        """
         before = self._states.get(pipeline)
         revision, epoch = (1, 1) if before is None else (before.revision + 1, before.epoch + 1)
-        route = Route(epoch, champion.model, None if shadow is None else shadow.model)
+        arms = () if exposed is None else (Arm("champion", champion.model, 1 - share), Arm("candidate", exposed.model, share))
+        route = Route(epoch, champion.model, None if shadow is None else shadow.model, arms, f"{pipeline}/{epoch}" if arms else "", epoch)
         state = RolloutState(pipeline, revision, Phase.IDLE, route, champion_since=NOW)
         self.ledger.save(Decision(Act.PROMOTE, state, f"epoch {epoch}", version=champion.model.version), NOW)
         self._states[pipeline] = state
