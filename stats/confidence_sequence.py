@@ -69,8 +69,6 @@ def asymptotic_path(values: Floats, alpha: float, tightest_at: int = 50) -> Path
     >>> asymptotic_path(np.array([1.0, 3.0]), alpha=0.05).mean.tolist()
     [1.0, 2.0]
     """
-    if not 0 < alpha < 1 or tightest_at < 1:
-        raise ValueError(f"alpha {alpha} must lie between 0 and 1 and tightest_at {tightest_at} be at least 1")
     if not np.isfinite(values).all():
         raise ValueError("a value is not finite; a mean of such values has no bounds")
     count = np.arange(1, values.shape[-1] + 1)
@@ -78,15 +76,28 @@ def asymptotic_path(values: Floats, alpha: float, tightest_at: int = 50) -> Path
     off = np.cumsum(values - first, axis=-1) / count
     squares = np.cumsum(np.square(values - first), axis=-1) / count
     spread = np.sqrt(np.maximum(squares - np.square(off), 0.0) / np.maximum(count - 1, 1))
-    radius = np.where(count < 2, np.inf, spread * _boundary(count, alpha, tightest_at))
+    radius = np.where(count < 2, np.inf, spread * boundary(count, alpha, tightest_at))
     mean = off + first
     return Path(mean, mean - radius, mean + radius)
 
 
-def _boundary(count: NDArray[np.int64], alpha: float, tightest_at: int) -> Floats:
-    """How many standard errors the bounds lie from the mean after each number of samples."""
+def boundary(count: NDArray[np.int64], alpha: float, tightest_at: int, freedom: NDArray[np.int64] | None = None) -> Floats:
+    """Return how many standard errors the bounds lie from the mean after each number of samples.
+
+    Args:
+        count: (n,) numbers of samples, 1 or more.
+        freedom: (n,) degrees of freedom of the standard error; one less than the samples where None.
+
+    Raises:
+        ValueError: alpha is not between 0 and 1, or `tightest_at` is under 1.
+
+    >>> boundary(np.array([50]), alpha=0.05, tightest_at=50).round(2).tolist()
+    [3.2]
+    """
+    if not 0 < alpha < 1 or tightest_at < 1:
+        raise ValueError(f"alpha {alpha} must lie between 0 and 1 and tightest_at {tightest_at} be at least 1")
     rho2 = (-2 * math.log(alpha) + math.log(-2 * math.log(alpha) + 1)) / tightest_at
     scaled = count * rho2 + 1
     normal = np.sqrt(2 * scaled / (count * rho2) * np.log(np.sqrt(scaled) / alpha))
-    student: Floats = -stdtrit(np.maximum(count - 1, 1), ndtr(-normal))
+    student: Floats = -stdtrit(np.maximum(count - 1 if freedom is None else freedom, 1), ndtr(-normal))
     return student
