@@ -78,7 +78,7 @@ class _Arm:
 def _arm(rewards: Rewards, mine: NDArray[np.bool_]) -> _Arm:
     """The ratio of one arm after each unit, and the variance of its error: all from running sums."""
     weight = np.where(mine, 1.0 / rewards.propensity, 0.0)
-    units = np.cumsum(mine)
+    units = np.cumsum(mine.astype(np.int64))
     reward, rows = weight * rewards.total, weight * rewards.rows
     with np.errstate(divide="ignore", invalid="ignore"):
         below = np.cumsum(rows)

@@ -13,8 +13,8 @@ import math
 
 import numpy as np
 
-from stats.confidence_sequence import Interval, asymptotic_interval, boundary
 from stats.arm_difference import Rewards
+from stats.confidence_sequence import Interval, asymptotic_interval, boundary
 
 
 def ips(rewards: Rewards, alpha: float, tightest_at: int = 50) -> Interval:

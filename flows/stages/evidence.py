@@ -11,7 +11,7 @@ from adapters.model_cache import cached_package
 from adapters.pipeline_files import Pipeline
 from adapters.settings import Settings
 from adapters.traffic_log import TrafficLog
-from contracts.package import MANIFEST, Manifest
+from contracts.package import MANIFEST, Manifest, Task
 from contracts.rollout import ModelRef
 from rollout.assess import Assessment, assess
 from rollout.contest import Contest
@@ -41,9 +41,9 @@ def hear(settings: Settings, pipeline: Pipeline, contest: Contest, began: dateti
     )
 
 
-def newest_event(heard: Heard) -> datetime | None:
+def newest_event(answers: pd.DataFrame) -> datetime | None:
     """Return the greatest event time of what was read."""
-    newest = heard.answers["event_time"].max()
+    newest = answers["event_time"].max()
     return None if pd.isna(newest) else newest.to_pydatetime()
 
 
@@ -54,8 +54,13 @@ def weigh(settings: Settings, pipeline: Pipeline, contest: Contest, heard: Heard
         UnderstudyError: a package that says which classes a version knows is not to be had, or the two cannot be compared.
     """
     task = pipeline.spec.task
-    classes = (_classes(settings, contest.judged), _classes(settings, contest.against)) if task != "regression" else ((), ())
+    classes = known_classes(settings, task, contest.judged, contest.against)
     return assess(contest, heard, rules, task, classes, now - pipeline.spec.columns.labels_due)
+
+
+def known_classes(settings: Settings, task: Task, judged: ModelRef, against: ModelRef) -> tuple[tuple[object, ...], tuple[object, ...]]:
+    """Return the classes that two versions know, in the order of their probabilities; none for regression."""
+    return ((), ()) if task == "regression" else (_classes(settings, judged), _classes(settings, against))
 
 
 def _classes(settings: Settings, model: ModelRef) -> tuple[object, ...]:

@@ -19,12 +19,14 @@ from contracts.rollout import Act, Aliases, Decision, DecisionRecord, Evidence, 
 from contracts.verdict import Outcome, Verdict, worst
 from flows.stages.clock import pipeline_now
 from rollout.contest import FOLLOWS, Contest, contest_of, follows
+from rollout.exposure import Exposure, exposure_of
 from rollout.reconcile import desired_aliases, reconcile
 
 if TYPE_CHECKING:
     from adapters.registry import Registry
     from rollout.paired import ConfidenceSteps
 
+_ALL = 100_000  # decisions; a bandit makes many under its stage
 _LIVE = timedelta(seconds=10)  # a gateway reports every two seconds
 
 
@@ -142,16 +144,19 @@ def _around(seen: _Seen, aliases: Callable[[], Aliases], ledger: Ledger, name: s
 
 
 def _judged(settings: Settings, pipeline: Pipeline, ledger: Ledger, state: RolloutState, now: datetime | None) -> _Seen:
+    exposure = exposure_of(state)
+    if exposure is not None:
+        return _exposed(settings, pipeline, ledger, exposure, now)
     contest = contest_of(state)
     if contest is None:
         return _Seen(Evidence(state.epoch), now or pipeline_now(settings, pipeline.spec))
     from flows.stages.evidence import hear, newest_event, weigh  # pandas: only a tick that judges pays for it
     from rollout.rules import rules_of
 
-    began = _epoch_began(ledger, state)
+    began = _epoch_began(ledger, state.pipeline, state.epoch)
     at_work = _at_work(ledger, contest, began, state.pipeline)
     heard = hear(settings, pipeline, contest, began)
-    told = newest_event(heard) if pipeline.spec.clock == "event" else None
+    told = newest_event(heard.answers) if pipeline.spec.clock == "event" else None
     clock = now or told or pipeline_now(settings, pipeline.spec)
     try:
         found = weigh(settings, pipeline, contest, heard, rules_of(pipeline.spec.rollout, state), clock)
@@ -161,9 +166,25 @@ def _judged(settings: Settings, pipeline: Pipeline, ledger: Ledger, state: Rollo
     return _Seen(Evidence(state.epoch, verdicts=(*found.verdicts, at_work)), clock, measured=True, steps=found.steps)
 
 
-def _epoch_began(ledger: Ledger, state: RolloutState) -> datetime:
-    """When the epoch in force began, on the wall clock."""
-    return min((one.at for one in ledger.decisions(state.pipeline) if one.epoch == state.epoch), default=datetime.now(UTC))
+def _exposed(settings: Settings, pipeline: Pipeline, ledger: Ledger, exposure: Exposure, now: datetime | None) -> _Seen:
+    """What users of either arm did; nobody follows the log meanwhile."""
+    from flows.stages.evidence import newest_event
+    from flows.stages.exposed import hear_exposed, weigh_exposed
+
+    known = hear_exposed(settings, pipeline, _epoch_began(ledger, pipeline.spec.name, exposure.since))
+    told = newest_event(known.answers) if pipeline.spec.clock == "event" else None
+    clock = now or told or pipeline_now(settings, pipeline.spec)
+    try:
+        found = weigh_exposed(settings, pipeline, exposure, known, clock)
+    except UnderstudyError as error:
+        broken = Verdict("measurement", Outcome.ERROR, None, None, 0, error.message)
+        return _Seen(Evidence(exposure.epoch, verdicts=(broken,)), clock, measured=True)
+    return _Seen(Evidence(exposure.epoch, verdicts=found.verdicts, shares=found.shares), clock, measured=True, steps=found.steps)
+
+
+def _epoch_began(ledger: Ledger, name: str, epoch: int) -> datetime:
+    """When an epoch began, on the wall clock."""
+    return min((one.at for one in ledger.decisions(name, limit=_ALL) if one.epoch == epoch), default=datetime.now(UTC))
 
 
 def _at_work(ledger: Ledger, contest: Contest, began: datetime, name: str) -> Verdict:
