@@ -18,9 +18,10 @@ from contracts.package import Task
 from contracts.spec import AbStage, BanditStage, RolloutSpec
 from contracts.verdict import Outcome, Verdict
 from rollout import guardrails
-from rollout.assess import ConfidenceSteps, alpha_shares
+from rollout.alpha import alpha_shares
 from rollout.blocks import Classes, Floats, all_classes, numbers
 from rollout.exposure import CANDIDATE, CHAMPION, Exposure
+from rollout.paired import ConfidenceSteps
 from rollout.rewards import Units, exposed_rows, units_of
 from stats.arm_difference import Rewards, arm_difference_path
 from stats.off_policy import ips
@@ -68,9 +69,9 @@ def assess_exposed(
     rows = exposed_rows(exposure, known.answers)
     units = units_of(exposure, rows, known.feedback, stage, (target, all_classes(task, classes)), known_by)
     split = split_verdict(exposure, units)
-    alpha, alpha_each = alpha_shares(spec)
-    reward, steps = _reward(exposure, stage, units, alpha, void=split.outcome is Outcome.FAIL)
-    beside = _guardrails(exposure, known, rows, spec, alpha_each, task, classes)
+    alpha = alpha_shares(spec)
+    reward, steps = _reward(exposure, stage, units, alpha.loss, void=split.outcome is Outcome.FAIL)
+    beside = _guardrails(exposure, known, rows, spec, alpha.each, task, classes)
     shares = next_shares(exposure, stage, units) if isinstance(stage, BanditStage) else None
     return Judged((split, reward, *beside), steps, shares)
 
@@ -119,8 +120,9 @@ def _reward(exposure: Exposure, stage: AbStage | BanditStage, units: Units, alph
     verdict = _reward_verdict(exposure, stage, units, rewards, (path.mean, path.lower, path.upper), alpha, void=void)
     kept = np.unique(np.linspace(0, len(path.mean) - 1, _MOST_STEPS).astype(int)) if len(path.mean) else np.zeros(0, dtype=int)
     kept = kept[np.isfinite(path.lower[kept])]
-    series = (part[kept].tolist() for part in (path.mean, path.lower, path.upper))
-    return verdict, ConfidenceSteps(exposure.judged.version, stage.margin, (kept + 1).tolist(), *series)
+    mean, lower, upper = (part[kept].tolist() for part in (path.mean, path.lower, path.upper))
+    measured = f"{stage.reward} per {stage.per}: candidate − champion"
+    return verdict, ConfidenceSteps(exposure.judged.version, stage.margin, (kept + 1).tolist(), mean, lower, upper, "units", measured)
 
 
 def _rewards(samples: pd.DataFrame, stage: AbStage | BanditStage) -> Rewards:

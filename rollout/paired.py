@@ -31,6 +31,7 @@ class ConfidenceSteps:
     Attributes:
         version: which version is judged.
         margin: how much worse it may be: it passes while `lower` is above -margin and fails when `upper` is under it.
+        counted, measured: what the numbers in `blocks` count, and what the mean is of; for people.
     """
 
     version: str
@@ -39,6 +40,8 @@ class ConfidenceSteps:
     mean: list[float]
     lower: list[float]
     upper: list[float]
+    counted: str = "blocks of paired requests"
+    measured: str = "loss(champion) − loss(candidate)"
 
 
 def path_of(means: Floats, alpha: float, rules: Rules, task: Task) -> Path:

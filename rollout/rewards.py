@@ -94,10 +94,8 @@ def _counts(units: pd.DataFrame) -> dict[int, dict[str, int]]:
 def _shares(exposure: Exposure, units: pd.DataFrame) -> dict[int, dict[str, float]]:
     """What the log says of each epoch; an arm that nobody came into has what is left."""
     names = [arm.name for arm in exposure.arms]
-    found = {exposure.epoch: {arm.name: arm.share for arm in exposure.arms}}
+    found: dict[int, dict[str, float]] = {}
     for epoch, part in units.groupby("epoch"):
-        if epoch == exposure.epoch:
-            continue
         seen = part.groupby("arm")["propensity"].first().to_dict()
         missing = [name for name in names if name not in seen]
         left = max(1.0 - float(np.sum(list(seen.values()))), 0.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -18,6 +19,7 @@ from contracts.columns import EVENT_TIME
 from contracts.errors import OutsideError, UsageError
 from contracts.spec import PipelineSpec
 
+Reward = Callable[[pd.DataFrame, list[float]], Sequence[dict[str, float] | None]]
 _IN_FLIGHT = 8
 _TIMEOUT_SECONDS = 30.0
 _FEEDBACK_PER_CALL = 1000
@@ -65,6 +67,7 @@ def replay_frame(
     feedback: bool = True,
     speed: float | None = None,
     feedback_delay: timedelta | None = None,
+    reward: Reward | None = None,
 ) -> ReplayResult:
     """Send every row of a frame to the gateway in order of event time, and its labels as feedback.
 
@@ -74,6 +77,7 @@ def replay_frame(
         speed: how many times faster than the rows happened; as fast as the gateway answers when None.
         feedback_delay: how long after its row a label comes, on the rows' clock; the spec's label_delay when None. Without `speed` all
             labels come after the last request.
+        reward: what each answered row earned, sent with its label; takes the rows and their answers.
 
     Raises:
         UsageError: no gateway is up, or the frame lacks a column.
@@ -90,7 +94,8 @@ def replay_frame(
         raise UsageError("A replay needs at least one row a request and an index without duplicates.", "Reset the frame's index.")
     if speed is not None and speed <= 0:
         raise UsageError("The speed of a replay is more than 0.", "Write 60 for a minute a second.")
-    pace = _Pace(speed, spec.columns.label_delay if feedback_delay is None else feedback_delay, frame[EVENT_TIME].min())
+    delay = spec.columns.label_delay if feedback_delay is None else feedback_delay
+    pace = _Pace(speed, delay, frame[EVENT_TIME].min(), reward)
     ordered = frame.sort_values(EVENT_TIME, kind="stable")
     result = asyncio.run(_replay(settings, spec, ordered, rows_per_request, feedback, pace))
     return replace(result, predictions=result.predictions.reindex(frame.index))
@@ -103,6 +108,7 @@ class _Pace:
     speed: float | None
     label_delay: timedelta
     first: pd.Timestamp
+    reward: Reward | None = None
     began: float = field(default_factory=time.perf_counter)
 
     async def reach(self, at: pd.Timestamp) -> None:
@@ -120,7 +126,7 @@ async def _replay(settings: Settings, spec: PipelineSpec, frame: pd.DataFrame, s
         answers = await asyncio.gather(*(_play(client, limit, spec, part, feedback, pace) for part in parts))
         seconds = time.perf_counter() - started
         answered = [one for one in answers if one.data is not None]
-        labels = [label for one in answered for label in _labels(spec, one, pace.label_delay)] if feedback else []
+        labels = [label for one in answered for label in _labels(spec, one, pace)] if feedback else []
         if pace.speed is None:
             await _give_feedback(client, spec, labels)
     times = pd.Series([one.milliseconds for one in answered], dtype="float64")
@@ -148,7 +154,7 @@ async def _play(
     answer = await _ask(client, limit, spec, rows)
     if feedback and pace.speed is not None and answer.data is not None:
         await pace.reach(rows[EVENT_TIME].iloc[-1] + pace.label_delay)
-        await _give_feedback(client, spec, _labels(spec, answer, pace.label_delay))
+        await _give_feedback(client, spec, _labels(spec, answer, pace))
     return answer
 
 
@@ -169,10 +175,13 @@ async def _ask(client: httpx.AsyncClient, limit: asyncio.Semaphore, spec: Pipeli
 
 
 def infer_request(spec: PipelineSpec, rows: pd.DataFrame, request_id: str) -> dict[str, Any]:
-    """Return rows as one Open Inference Protocol request, one tensor a column, with an event time per row."""
+    """Return rows as one Open Inference Protocol request, one tensor a column; per row its event time and unit."""
     times = [one.isoformat() for one in rows[EVENT_TIME]]
     inputs = [_tensor(name, rows[name]) for name in spec.columns.features.all]
-    return {"id": request_id, "parameters": {"event_time": times}, "inputs": inputs}
+    told: dict[str, Any] = {"event_time": times}
+    if spec.columns.unit is not None and spec.columns.unit in rows:
+        told["unit"] = [None if pd.isna(one) else str(one) for one in rows[spec.columns.unit]]
+    return {"id": request_id, "parameters": told, "inputs": inputs}
 
 
 def _tensor(name: str, values: pd.Series[Any]) -> dict[str, Any]:
@@ -198,10 +207,11 @@ async def _give_feedback(client: httpx.AsyncClient, spec: PipelineSpec, labels: 
             raise OutsideError(f"The gateway refused the labels of '{spec.name}' with {response.status_code}: {response.text}")
 
 
-def _labels(spec: PipelineSpec, answer: _Answer, delay: timedelta) -> list[dict[str, Any]]:
-    pairs = zip(answer.rows[spec.columns.target].tolist(), answer.rows[EVENT_TIME], strict=True)
+def _labels(spec: PipelineSpec, answer: _Answer, pace: _Pace) -> list[dict[str, Any]]:
+    labels, times = answer.rows[spec.columns.target].tolist(), answer.rows[EVENT_TIME]
+    earned = [None] * len(labels) if pace.reward is None else pace.reward(answer.rows, answer.data or [])
     return [
-        {"id": answer.request_id, "row": row, "label": label, "observed_at": (at + delay).isoformat()}
-        for row, (label, at) in enumerate(pairs)
+        {"id": answer.request_id, "row": row, "label": label, "reward": reward, "observed_at": (at + pace.label_delay).isoformat()}
+        for row, (label, reward, at) in enumerate(zip(labels, earned, times, strict=True))
         if not pd.isna(label)
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime
 
 from contracts.errors import OutsideError
@@ -80,7 +81,7 @@ def monitor(stage: Theatre) -> None:
 def rollout(stage: Theatre) -> None:
     """Run ticks until nothing more happens, and tell each decision."""
     state = stage.state
-    if state.phase is Phase.RUNNING and state.candidate is not None:
+    if state.phase is Phase.RUNNING and state.candidate is not None and not state.route.arms:
         stage.await_rehearsal(state.candidate.version)
     fresh = _tick(stage)
     if any(one.act in {Act.START, Act.SUPERSEDE} for one in fresh):
@@ -117,10 +118,10 @@ def _tell_submission(stage: Theatre, url: str) -> None:
 def tell_decision(stage: Theatre, one: DecisionRecord) -> None:
     """Tell a decision, and draw the confidence sequence behind one that promoted or refused."""
     stage.story.tell(f"{one.act.value}{f' version {one.version}' if one.version else ''}", one.reason, one.clock)
-    if one.act not in {Act.PROMOTE, Act.ABORT}:
+    if one.act not in {Act.PROMOTE, Act.ABORT, Act.ADVANCE}:
         return
     from flows.stages.recall import confidence_path
 
     steps = confidence_path(stage.settings, stage.pipeline, stage.ledger, one)
     if steps is not None:
-        stage.story.paths.append(ConfidencePath(steps.version, steps.margin, steps.blocks, steps.mean, steps.lower, steps.upper))
+        stage.story.paths.append(ConfidencePath(**asdict(steps)))

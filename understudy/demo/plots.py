@@ -61,8 +61,8 @@ def confidence_path(path: ConfidencePath) -> str:
     finite = [abs(value) for value in path.mean]
     span = 4 * max([*finite, 1e-9])
     axes.set_ylim(-span, span)
-    axes.set_xlabel("blocks of paired requests")
-    axes.set_ylabel("loss(champion) − loss(candidate)")
+    axes.set_xlabel(path.counted)
+    axes.set_ylabel(path.measured)
     axes.set_title(f"version {path.version}", loc="left", fontsize=10, color=INK)
     return _svg(figure)
 

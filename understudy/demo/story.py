@@ -27,7 +27,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class ConfidencePath:
-    """The confidence sequence of one candidate as it grew, block by block, against its margin."""
+    """The confidence sequence of one candidate as it grew, block by block or unit by unit, against its margin."""
 
     version: str
     margin: float
@@ -35,6 +35,8 @@ class ConfidencePath:
     mean: list[float]
     lower: list[float]
     upper: list[float]
+    counted: str = "blocks of paired requests"
+    measured: str = "loss(champion) − loss(candidate)"
 
 
 @dataclass

@@ -100,7 +100,7 @@ class Theatre:
         """Send the rows from now to a time as live requests, then their labels; keep served and fitted-once losses."""
         traffic = self.traffic
         part = traffic[(traffic[EVENT_TIME] >= self.now) & (traffic[EVENT_TIME] < upto)].reset_index(drop=True)
-        result = replay_frame(self.settings, self.pipeline, part, rows_per_request=self.script.rows_per_request)
+        result = replay_frame(self.settings, self.pipeline, part, rows_per_request=self.script.rows_per_request, reward=self.script.reward)
         if result.failed == result.requests:
             raise OutsideError(f"The gateway answered none of {result.requests} requests: {result.error}", "Look into its log.")
         self.requests += result.requests

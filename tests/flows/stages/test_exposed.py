@@ -1,0 +1,152 @@
+"""From shadow over A/B and bandit to promotion by real ticks: on a real ledger and traffic log, with users split as the gateway does it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from adapters.traffic_log import epoch_us
+from contracts.events import IntentKind
+from contracts.rollout import Act, Phase
+from contracts.traffic import AnsweredBatch, FailedBatch, FeedbackBatch
+from contracts.verdict import Outcome, Verdict
+from flows.stages.recall import confidence_path
+from rollout.split import assign
+from tests.flows.stages.rollout_world import HOUR, START, World, five_versions
+
+# MLflow's own store speaks an older SQLAlchemy
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
+STAGES = [
+    {"kind": "shadow", "loss": "absolute_error", "block": "1d", "rehearse": "28d", "min_blocks": 8},
+    {"kind": "ab", "share": 0.25, "reward": "profit", "min_units": 50, "min_duration": "1d", "max_duration": "14d"},
+    {
+        "kind": "bandit", "share": 0.3, "reward": "profit", "min_units": 50, "floor": 0.1, "reallocate": "6h", "min_duration": "2d",
+        "max_duration": "14d",
+    },
+]  # fmt: skip
+
+
+class Split(World):
+    """A world in which users of the arms are told apart, and earn what the version that answered them is worth."""
+
+    def users(self, hours: int, profit: dict[str, float], every: int = 10) -> None:
+        """Some users an hour; each is answered by its arm and its reward comes at once."""
+        state, first = self.state, self.hours
+        route = state.route
+        self.hours += hours
+        draw = np.random.default_rng([first, state.epoch])
+        for number in range(first, self.hours):
+            for one in range(every):
+                name = f"u{number}{one}"
+                arm = route.arms[assign(route.salt, name, [arm.share for arm in route.arms])]
+                at = epoch_us(START + number * HOUR)
+                version = arm.model.version
+                self.log.append(
+                    AnsweredBatch("sales", version, route.epoch, arm.name, arm.share, 0, 900, [name], [0], [at], [name], {}, [100.0])
+                )
+                earned = {"profit": profit[version] + float(draw.normal())}
+                self.log.append(FeedbackBatch("sales", 1, [name], [0], [100.0], [earned], [1]))
+
+
+@pytest.fixture(scope="session")
+def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return five_versions(tmp_path_factory)
+
+
+@pytest.fixture
+def exposed(tmp_path: Path, mlflow: Path) -> Split:
+    """Version 2 has passed its rehearsal and meets a quarter of the users."""
+    world = Split(tmp_path, mlflow)
+    world.spec["rollout"]["stages"] = STAGES
+    world.submit("1", error=10.0)
+    assert world.settle() == ["bootstrap"]
+    world.serve(30 * 24)
+    world.submit("2", error=5.0)
+    assert world.settle() == ["start", "advance"]
+    return world
+
+
+def verdict(world: World, gate: str) -> Verdict:
+    found = world.ledger.evidence("sales")
+    assert found is not None
+    return next(one for one in found.verdicts if one.gate == gate)
+
+
+def test_a_candidate_that_earns_more_is_split_tested_then_given_more_and_more_users_and_promoted(exposed: Split) -> None:
+    assert (exposed.state.route.share, exposed.state.route.shadow, exposed.state.stage) == (0.25, None, 1)
+    better = {"1": 1.0, "2": 2.0}
+    exposed.users(30, better)
+    assert exposed.settle() == ["advance"]
+    advanced = exposed.ledger.decisions("sales")[0]
+    assert {one.gate: one.outcome for one in advanced.verdicts} == {
+        "sample ratio": Outcome.PASS, "profit": Outcome.PASS, "error_rate": Outcome.PASS,
+    }  # fmt: skip
+    assert (exposed.state.stage, exposed.state.route.share) == (2, 0.3)
+    shares = []
+    for _ in range(8):
+        exposed.users(7, better)
+        exposed.settle()
+        if exposed.state.phase is not Phase.RUNNING:
+            break
+        shares.append(exposed.state.route.share)
+    assert 0.85 < shares[-1] <= 0.9  # the floor is left to the champion
+    assert "expose" in exposed.acts
+    assert (exposed.state.champion, exposed.state.route.arms) == (exposed.model("2"), ())
+    promoted = next(one for one in exposed.ledger.decisions("sales") if one.act is Act.PROMOTE)
+    assert {one.gate for one in promoted.verdicts} == {"sample ratio", "off-policy profit", "error_rate"}
+    for record in (advanced, promoted):  # both can be drawn again from the log
+        steps = confidence_path(exposed.settings, exposed.pipeline, exposed.ledger, record)
+        told = next(one for one in record.verdicts if one.gate.endswith("profit"))
+        assert steps is not None
+        assert (steps.counted, steps.mean[-1], steps.lower[-1]) == ("units", pytest.approx(told.observed), pytest.approx(told.lower))
+
+
+def test_a_bandit_never_promotes_what_earns_no_more_however_many_users_it_has(exposed: Split) -> None:
+    exposed.users(30, {"1": 1.0, "2": 2.0})
+    assert exposed.settle() == ["advance"]
+    for _ in range(6):
+        exposed.users(12, {"1": 1.0, "2": 1.0})
+        exposed.settle()
+        assert exposed.state.phase is Phase.RUNNING
+    assert verdict(exposed, "off-policy profit").outcome is not Outcome.PASS
+
+
+def test_a_candidate_that_earns_less_is_taken_out_and_every_user_goes_back(exposed: Split) -> None:
+    exposed.users(30, {"1": 1.0, "2": 0.0})
+    assert exposed.settle() == ["abort", "finish"]
+    assert (exposed.state.champion, exposed.state.route.arms, exposed.state.candidate) == (exposed.model("1"), (), None)
+    assert "less profit per unit" in next(one for one in exposed.ledger.decisions("sales") if one.act is Act.ABORT).reason
+
+
+def test_failures_of_the_exposed_version_end_the_exposure_at_once_also_while_paused(exposed: Split) -> None:
+    exposed.users(2, {"1": 1.0, "2": 1.0})
+    exposed.ledger.add_intent("sales", IntentKind.PAUSE, "ada", "lunch")
+    assert exposed.settle() == ["pause"]
+    for number in range(30):
+        exposed.log.append(FailedBatch("sales", "2", exposed.state.epoch, 0, [f"f{number}"], "MemoryError"))
+    assert exposed.settle() == ["abort", "finish"]
+    assert exposed.state.route.share == 0
+
+
+def test_a_newer_version_waits_while_users_meet_the_candidate(exposed: Split) -> None:
+    exposed.submit("3", error=1.0)
+    exposed.users(2, {"1": 1.0, "2": 1.0})
+    assert exposed.settle() == []
+    assert [one.model.version for one in exposed.ledger.submissions("sales")] == ["3"]
+    exposed.users(30, {"1": 1.0, "2": -1.0})
+    assert exposed.settle() == ["abort", "finish", "start", "advance"]
+    assert exposed.state.candidate == exposed.model("3")
+
+
+def test_a_log_that_lost_one_arms_rows_voids_the_comparison(exposed: Split) -> None:
+    arms = exposed.state.route.arms
+    lost = tuple(arm for arm in arms if arm.name == "champion")
+    for number in range(400):
+        name = f"x{number}"
+        arm = lost[0]
+        row = [epoch_us(START + exposed.hours * HOUR)]
+        exposed.log.append(AnsweredBatch("sales", "1", exposed.state.epoch, arm.name, arm.share, 0, 9, [name], [0], row, [name], {}, [1.0]))
+    assert exposed.settle() == ["abort", "finish"]
+    assert "the comparison is void" in next(one for one in exposed.ledger.decisions("sales") if one.act is Act.ABORT).reason
