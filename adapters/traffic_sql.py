@@ -38,7 +38,7 @@ _TABLES: dict[str, dict[str, str]] = {
     "failures": {"request_id": "VARCHAR", "logged_at": "TIMESTAMP", "version": "VARCHAR", "epoch": "BIGINT", "error": "VARCHAR"},
     "feedback": {
         "request_id": "VARCHAR", "row": "INTEGER", "received_at": "TIMESTAMP", "observed_at": "TIMESTAMP", "label": "VARCHAR",
-        "reward": "DOUBLE",
+        "reward": "DOUBLE", "rewards": "VARCHAR",
     },
     "shadow": {
         "request_id": "VARCHAR", "row": "INTEGER", "answered_at": "TIMESTAMP", "version": "VARCHAR", "epoch": "BIGINT",
@@ -46,9 +46,11 @@ _TABLES: dict[str, dict[str, str]] = {
     },
 }  # fmt: skip
 _LABELLED = """
-CREATE VIEW labelled AS SELECT answers.*, said.label, TRY_CAST(said.label AS DOUBLE) AS label_value, said.reward, said.observed_at
+CREATE VIEW labelled AS SELECT answers.*, said.label, TRY_CAST(said.label AS DOUBLE) AS label_value, said.reward, said.rewards,
+       said.observed_at
 FROM answers LEFT JOIN (
     SELECT request_id, "row", arg_max(label, received_at) AS label, arg_max(reward, received_at) AS reward,
+           arg_max(rewards, received_at) AS rewards,
            arg_max(observed_at, received_at) AS observed_at
     FROM feedback GROUP BY ALL
 ) AS said USING (request_id, "row")
@@ -204,8 +206,11 @@ def _failures(one: FailedBatch) -> _Part:
 
 
 def _feedback(one: FeedbackBatch) -> _Part:
+    plain = [None if isinstance(reward, dict) else reward for reward in one.rewards]
+    named = [msgspec.json.encode(reward).decode() if isinstance(reward, dict) else None for reward in one.rewards]
     return {
-        "request_id": one.request_ids, "row": one.rows, "observed_at": one.observed_at, "label": one.labels, "reward": one.rewards,
+        "request_id": one.request_ids, "row": one.rows, "observed_at": one.observed_at, "label": one.labels, "reward": plain,
+        "rewards": named,
         **_each(one.request_ids, received_at=one.received_at),
     }  # fmt: skip
 
