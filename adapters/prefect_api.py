@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote
@@ -36,6 +37,24 @@ class RunState:
     def ended(self) -> bool:
         """Whether nothing more will happen."""
         return self.kind in {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A run that is still to come, or waits for a slot.
+
+    Attributes:
+        at: when it was to start, whatever it waits for now.
+        by_schedule: whether its deployment's cron line made it.
+    """
+
+    run: FlowRun
+    deployment: str
+    at: datetime
+    by_schedule: bool
+    state: str
+    tags: tuple[str, ...]
+    parameters: dict[str, Any]
 
 
 class PrefectApi:
@@ -90,14 +109,19 @@ class PrefectApi:
         found = self._ask("POST", "flow_runs/filter", wanted)
         return self._run(found[0]) if found else None
 
-    def create_run(self, deployment_id: str, parameters: dict[str, Any], idempotency_key: str | None = None) -> FlowRun:
+    def create_run(
+        self, deployment_id: str, parameters: dict[str, Any], idempotency_key: str | None = None, queue: str | None = None
+    ) -> FlowRun:
         """Start a run of a deployment; the same key gives the same run, however often and from wherever it is asked.
+
+        Args:
+            queue: the work queue it waits in; the deployment's own when None.
 
         Raises:
             UsageError: the deployment is gone, or does not take these parameters.
             OutsideError: the server cannot be reached or refuses us.
         """
-        wanted = {"parameters": parameters, "idempotency_key": idempotency_key}
+        wanted = {"parameters": parameters, "idempotency_key": idempotency_key} | ({"work_queue_name": queue} if queue else {})
         made = self._ask("POST", f"deployments/{quote(deployment_id, safe='')}/create_flow_run", wanted)
         if made is None:
             raise UsageError(f"There is no deployment {deployment_id} on {self._url}.", "Register it with: understudy deploy.")
@@ -126,14 +150,52 @@ class PrefectApi:
         wanted = {"flow_runs": {"state": states}, "deployments": {"tags": {"all_": [tag]}}, "limit": 200}
         return [self._run(one) for one in self._ask("POST", "flow_runs/filter", wanted) or []]
 
+    def planned(self, tag: str, deployment: str | None = None, before: datetime | None = None) -> list[Planned]:
+        """Return the runs of deployments with a tag that have not begun, the next one first; at most 200.
+
+        Args:
+            deployment: only of this one, by id.
+            before: only those that were to start by then.
+
+        Raises:
+            OutsideError: the server cannot be reached or refuses us.
+        """
+        runs: dict[str, Any] = {"state": {"type": {"any_": ["SCHEDULED"]}}}
+        if before is not None:
+            runs["expected_start_time"] = {"before_": before.isoformat()}
+        deployments: dict[str, Any] = {"tags": {"all_": [tag]}} | ({"id": {"any_": [deployment]}} if deployment else {})
+        wanted = {"flow_runs": runs, "deployments": deployments, "sort": "EXPECTED_START_TIME_ASC", "limit": 200}
+        return [self._planned(one) for one in self._ask("POST", "flow_runs/filter", wanted) or []]
+
+    def drop(self, run_id: str, name: str, message: str) -> None:
+        """Set a run that has not begun to Cancelled under a name that says why.
+
+        Raises:
+            OutsideError: the server cannot be reached or refuses us.
+        """
+        self._set_state(run_id, {"type": "CANCELLED", "name": name, "message": message})
+
     def crash(self, run_id: str, message: str) -> None:
         """Set a run's state to Crashed, whatever it was; the slot it held comes free.
 
         Raises:
             OutsideError: the server cannot be reached or refuses us.
         """
-        state = {"type": "CRASHED", "name": "Crashed", "message": message}
+        self._set_state(run_id, {"type": "CRASHED", "name": "Crashed", "message": message})
+
+    def _set_state(self, run_id: str, state: dict[str, str]) -> None:
         self._ask("POST", f"flow_runs/{quote(run_id, safe='')}/set_state", {"state": state, "force": True})
+
+    def _planned(self, found: dict[str, Any]) -> Planned:
+        return Planned(
+            run=self._run(found),
+            deployment=str(found["deployment_id"]),
+            at=datetime.fromisoformat(found["expected_start_time"]),
+            by_schedule=bool(found["auto_scheduled"]),
+            state=str((found.get("state") or {}).get("name", "")),
+            tags=tuple(found["tags"]),
+            parameters=found["parameters"],
+        )
 
     def _run(self, found: dict[str, Any]) -> FlowRun:
         return FlowRun(str(found["id"]), f"{self._url.removesuffix('/api')}/runs/flow-run/{found['id']}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,10 +11,17 @@ from typing import Any
 
 from contracts.errors import UsageError
 
+_LEAST_LOST_AFTER = 10.0  # Prefect looks for what did not happen every few seconds, and takes no less than this
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where everything is; paths are absolute, addresses are None where nothing is up."""
+    """Where everything is; paths are absolute, addresses are None where nothing is up.
+
+    Attributes:
+        lost_after: seconds without a heartbeat after which a run counts as lost.
+        notify_url, notify_email: where Prefect tells people what happened: a Slack-compatible webhook, an Apprise `mailto://` address.
+    """
 
     home: Path
     pipelines: Path
@@ -28,9 +36,12 @@ class Settings:
     gateway_url: str | None
     webhook_url: str | None
     webhook_secret: str | None
-    prefect_auth: str | None = None
+    prefect_auth: str | None = field(default=None, repr=False)
     tokens_file: Path | None = None
     gateway_token: str | None = field(default=None, repr=False)
+    lost_after: float = 90.0
+    notify_url: str | None = field(default=None, repr=False)
+    notify_email: str | None = field(default=None, repr=False)
 
     @property
     def services_file(self) -> Path:
@@ -71,10 +82,30 @@ def _named_file(variable: str, what: str) -> Path | None:
     return path
 
 
-def _gateway_token() -> str | None:
-    path = _named_file("UNDERSTUDY_TOKEN_FILE", "token file")
-    token = os.environ.get("UNDERSTUDY_TOKEN") or (path.read_text() if path else "")
-    return token.strip() or None
+def _value_or_file(variable: str, what: str) -> str | None:
+    """Return what a variable says, or what is in the file that VARIABLE_FILE names."""
+    path = _named_file(f"{variable}_FILE", f"{what} file")
+    value = os.environ.get(variable) or (path.read_text() if path else "")
+    return value.strip() or None
+
+
+def _prefect_auth(home: Path) -> str | None:
+    """Return what Prefect's API asks for: the environment's, or, for the server that `understudy up` started, the one it made."""
+    path = home / "prefect.auth"
+    if "PREFECT_API_AUTH_STRING" in os.environ or "PREFECT_API_URL" in os.environ or not path.exists():
+        return os.environ.get("PREFECT_API_AUTH_STRING") or None
+    return path.read_text().strip() or None
+
+
+def _seconds(variable: str, default: float, least: float) -> float:
+    said = os.environ.get(variable)
+    try:
+        value = float(said) if said else default
+    except ValueError:
+        value = math.nan
+    if not value >= least:
+        raise UsageError(f"{variable} is '{said}'.", f"Give it a number of seconds, at least {least:g}, or unset it.")
+    return value
 
 
 def read_settings(home: Path | None = None, pipelines: Path | None = None) -> Settings:
@@ -100,7 +131,10 @@ def read_settings(home: Path | None = None, pipelines: Path | None = None) -> Se
         gateway_url=env.get("UNDERSTUDY_GATEWAY_URL") or up.get("gateway"),
         webhook_url=env.get("UNDERSTUDY_WEBHOOK_URL") or up.get("webhook"),
         webhook_secret=_secret(root),
-        prefect_auth=env.get("PREFECT_API_AUTH_STRING"),
+        prefect_auth=_prefect_auth(root),
         tokens_file=_named_file("UNDERSTUDY_TOKENS_FILE", "tokens file"),
-        gateway_token=_gateway_token(),
+        gateway_token=_value_or_file("UNDERSTUDY_TOKEN", "token"),
+        lost_after=_seconds("UNDERSTUDY_LOST_AFTER", 90.0, _LEAST_LOST_AFTER),
+        notify_url=_value_or_file("UNDERSTUDY_NOTIFY_URL", "notification address"),
+        notify_email=_value_or_file("UNDERSTUDY_NOTIFY_EMAIL", "notification e-mail"),
     )

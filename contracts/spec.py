@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
@@ -103,6 +104,7 @@ class Train(_Model):
     estimator: str
     features: str | None = Field(None, description="module:function shipped in the package")
     encode: Literal["ordinal", "onehot"] | None = Field(None, description="categorical columns; chosen by estimator when null")
+    timeout: Duration = Field(parse_duration("6h"), description="a fit that takes longer is stopped, and the run fails")
 
 
 class Checks(_Model):
@@ -260,11 +262,22 @@ class RolloutSpec(_Model):
 
 
 class Schedule(_Model):
-    """Cron lines in UTC; null for none."""
+    """When the flows run: cron lines, null for none; and what happens to runs that were missed."""
 
     retrain: str | None = None
     rollout: str | None = "*/5 * * * *"
     monitor: str | None = "0 * * * *"
+    timezone: str = Field("UTC", description="IANA name of the zone that the cron lines are in")
+    catch_up: Literal["one", "none"] = Field("one", description="after downtime: one run for all that were missed, or none")
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone_exists(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(f"there is no time zone '{name}'; take a name such as UTC or Europe/Berlin") from error
+        return name
 
 
 SeverityName = Literal["info", "warn", "retrain"]

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adapters.pipeline_files import list_pipelines, load_pipeline
 from adapters.settings import Settings
 from contracts.errors import OutsideError
+from contracts.queues import SCHEDULED
 from contracts.spec import PipelineSpec
+from flows.automations import settle_automations
+from flows.pools import Pool, pool, settle_pool
 
 if TYPE_CHECKING:
     from prefect import Flow
     from prefect.deployments.runner import RunnerDeployment
     from prefect.schedules import Schedule
 
-POOL = "understudy"
 FLOWS = ("retrain", "rollout", "monitor")
-ENGINE = "understudy-engine"
 _TAG = "understudy"
 
 
-def deploy(settings: Settings) -> dict[str, str]:
+def deploy(settings: Settings, kind: str = "process", image: str | None = None) -> dict[str, str]:
     """Register every pipeline's deployments on the server in PREFECT_API_URL and remove those of pipelines that are gone.
+
+    Args:
+        kind: of the work pool that does the runs: process, docker or kubernetes.
+        image: of its containers; the template's default when None.
 
     Returns:
         deployment name (`flow/pipeline`) → id.
@@ -35,34 +38,28 @@ def deploy(settings: Settings) -> dict[str, str]:
     import asyncio
 
     specs = [load_pipeline(settings, name).spec for name in list_pipelines(settings)]
-    return asyncio.run(_apply({f"{name}/{spec.name}": _deployment(name, spec) for spec in specs for name in FLOWS}))
+    chosen = pool(kind, image)
+    made = {f"{name}/{spec.name}": _deployment(name, spec, chosen) for spec in specs for name in FLOWS}
+    return asyncio.run(_apply(settings, chosen, made))
 
 
-async def _apply(deployments: dict[str, RunnerDeployment]) -> dict[str, str]:
+async def _apply(settings: Settings, chosen: Pool, deployments: dict[str, RunnerDeployment]) -> dict[str, str]:
     import httpx
     from prefect.client.orchestration import get_client
-    from prefect.client.schemas.actions import WorkPoolCreate
-    from prefect.exceptions import ObjectAlreadyExists
 
     done: dict[str, str] = {}
     try:
         async with get_client() as client:
-            with suppress(ObjectAlreadyExists):  # deploying again changes nothing
-                await client.create_work_pool(WorkPoolCreate(name=POOL, type="process", base_job_template=_template()))
+            await settle_pool(client, chosen)
             for name, one in deployments.items():
                 done[name] = str(await one.aapply())
             await _remove_gone(client, done)
+            await settle_automations(client, settings, chosen.start_seconds)
     except httpx.HTTPError as error:
         raise OutsideError(
             f"The Prefect server did not answer: {error}.", "Start one with `understudy up`, or set PREFECT_API_URL."
         ) from error
     return done
-
-
-def _template() -> dict[str, Any]:
-    from prefect.workers.process import ProcessWorker
-
-    return ProcessWorker.get_default_base_job_template()
 
 
 async def _remove_gone(client: Any, kept: dict[str, str]) -> None:
@@ -81,9 +78,10 @@ def _flow(name: str) -> Flow[..., Any]:
     return found
 
 
-def _deployment(name: str, spec: PipelineSpec) -> RunnerDeployment:
+def _deployment(name: str, spec: PipelineSpec, chosen: Pool) -> RunnerDeployment:
     from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
     from prefect.deployments.runner import RunnerDeployment
+    from prefect.runner.storage import LocalStorage
     from prefect.types.entrypoint import EntrypointType
 
     waits = name == "retrain"
@@ -96,24 +94,27 @@ def _deployment(name: str, spec: PipelineSpec) -> RunnerDeployment:
         description=_DESCRIPTIONS[name].format(pipeline=spec.name),
         tags=[_TAG, spec.name, name],
         enforce_parameter_schema=True,
-        work_pool_name=POOL,
-        job_variables={"command": ENGINE, "working_dir": str(Path.cwd())},
+        work_pool_name=chosen.name,
+        work_queue_name=SCHEDULED,
+        job_variables=chosen.job_variables,
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
     if not isinstance(made, RunnerDeployment):
         raise TypeError("deployments are made outside of an event loop")
+    if chosen.code is not None:
+        made.storage = LocalStorage(chosen.code)  # becomes the pull step that goes to this folder
     return made
 
 
 def schedules(name: str, spec: PipelineSpec) -> list[Schedule]:
-    """Return the cron schedule of one flow, in UTC; inactive where time is what the data says: a replay starts its own runs."""
+    """Return the cron schedule of one flow; inactive where time is what the data says: a replay starts its own runs."""
     from prefect.schedules import Cron
 
     line = getattr(spec.schedule, name)
     if line is None:
         return []
     more = {"cause": "schedule", "reason": f"scheduled: {line}", "actor": "cron"} if name == "retrain" else {}
-    return [Cron(line, timezone="UTC", parameters=more, slug=name, active=spec.clock == "wall")]
+    return [Cron(line, timezone=spec.schedule.timezone, parameters=more, slug=name, active=spec.clock == "wall")]
 
 
 _DESCRIPTIONS = {

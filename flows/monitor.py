@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
 from flows import artifacts
+from flows.missed import stands_for_missed
 from flows.wiring import open_world
 
 if TYPE_CHECKING:
@@ -16,12 +17,15 @@ if TYPE_CHECKING:
 
 
 @flow(name="monitor", flow_run_name="monitor {pipeline}")
-def monitor(pipeline: str) -> str:
+def monitor(pipeline: str) -> Any:
     """Watch one pipeline's traffic, predictions and errors.
 
     Args:
         pipeline: a folder under pipelines/.
     """
+    world = open_world(pipeline)
+    if missed := stands_for_missed(world.settings, world.pipeline.spec.schedule.catch_up):
+        return missed
     seen = watch(pipeline, str(flow_run.id))
     artifacts.findings(pipeline, seen.findings, seen.detail)
     get_run_logger().info("%d findings; %s", len(seen.findings), seen.detail)

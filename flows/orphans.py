@@ -1,15 +1,15 @@
-"""Runs that nobody does any more: their worker died with its machine, and Prefect would call them Running for ever.
+"""What is left from before: runs that nobody does any more, and runs that were missed.
 
-`understudy up` runs this before it starts the only worker of its own Prefect server, so whatever is under way then is an orphan.
+`understudy up` runs this before it starts the only worker of its own Prefect server, so whatever is under way then is an orphan, and
+whatever should have begun was missed.
 """
 
 from __future__ import annotations
 
-import os
-
 from adapters.prefect_api import PrefectApi
 from adapters.process_log import configure_log
 from adapters.settings import read_settings
+from flows.missed import drop_missed
 
 TAG = "understudy"
 _MESSAGE = "The process that did this run is gone: `understudy up` was started anew."
@@ -27,8 +27,9 @@ def main() -> None:
     """Look once, on the server in PREFECT_API_URL."""
     settings = read_settings()
     log = configure_log("orphans")
-    with PrefectApi(settings.prefect_api_url or "", os.environ.get("PREFECT_API_AUTH_STRING")) as api:
+    with PrefectApi(settings.prefect_api_url or "", settings.prefect_auth) as api:
         log.info("orphans", crashed=crash_orphans(api))
+        log.info("missed", dropped=drop_missed(api, settings))
 
 
 if __name__ == "__main__":

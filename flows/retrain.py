@@ -13,9 +13,10 @@ from prefect.runtime import flow_run
 from prefect.states import Completed
 from pydantic import Field
 
-from contracts.errors import UnderstudyError
+from contracts.errors import BatchRefused, UnderstudyError
 from contracts.events import Cause, Trigger
-from flows import artifacts
+from flows import artifacts, notices
+from flows.missed import stands_for_missed
 from flows.wiring import open_world
 
 if TYPE_CHECKING:
@@ -57,10 +58,13 @@ def retrain(  # the form in the UI has one field for each
     from flows.stages.step_clock import StepClock
     from flows.stages.work import work_folder
 
+    world = open_world(pipeline)
+    if missed := stands_for_missed(world.settings, world.pipeline.spec.schedule.catch_up):
+        return missed
     log, clock = get_run_logger(), StepClock()
     trigger = Trigger(cause, reason, actor, alert_id)
     log.info("Started by %s (%s): %s", actor, cause.value, reason)
-    with work_folder(open_world(pipeline).settings, pipeline, str(flow_run.id)) as work:
+    with work_folder(world.settings, pipeline, str(flow_run.id)) as work:
         with clock.step("ingest"):
             data, new_rows = pull(pipeline, snapshot, until)
         known = None if new_rows or force else look_up(pipeline, data)
@@ -110,7 +114,11 @@ def pull(pipeline: str, snapshot: str | None, until: datetime | None) -> tuple[s
     world = open_world(pipeline)
     if snapshot is not None:
         return DataRepo(world.settings).get(pipeline, snapshot).id, 0
-    found = ingest(world.settings, world.pipeline, until)
+    try:
+        found = ingest(world.settings, world.pipeline, until)
+    except BatchRefused as refused:
+        notices.tell(pipeline, "data-refused", f"{pipeline}: a batch of data was refused", str(refused))
+        raise
     said = f"{found.new_rows} new rows, {found.quarantined} set aside; snapshot {found.snapshot.id}, {found.snapshot.rows} rows in all"
     get_run_logger().info(said)
     artifacts.verdicts(pipeline, "checks", found.verdicts, said)
@@ -152,11 +160,15 @@ def evaluate(pipeline: str, fitted: FitResult, work: Path) -> Evaluation:
 @_inside("gate")
 def gate(pipeline: str, evaluation: Evaluation, work: Path) -> tuple[Verdict, ...]:
     """The offline gates are judged."""
-    from flows.stages.gate import gate_stage
+    from contracts.verdict import Outcome
+    from flows.stages.gate import all_passed, gate_stage
 
     verdicts = gate_stage(open_world(pipeline).pipeline, evaluation, work)
     for one in verdicts:
         get_run_logger().info("%s: %s", one.outcome.name, one.reason)
+    if not all_passed(verdicts):
+        failed = "\n".join(one.reason for one in verdicts if one.outcome is not Outcome.PASS)
+        notices.tell(pipeline, "gate-failed", f"{pipeline}: a candidate did not meet its offline gates", failed)
     artifacts.verdicts(pipeline, "gates", verdicts, "Offline gates: candidate against champion on the same held-out rows")
     return verdicts
 

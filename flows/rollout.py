@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from flows import artifacts
+from flows import artifacts, notices
+from flows.missed import stands_for_missed
 from flows.wiring import open_world
 
 _MOST_TICKS = 6  # a promotion takes three: promote, gateways answer, watch
@@ -15,12 +17,15 @@ _SETTLE_SECONDS = 0.3  # gateways follow the ledger every 0.1 s
 
 
 @flow(name="rollout", flow_run_name="rollout {pipeline}", retries=0)
-def rollout(pipeline: str) -> str:
+def rollout(pipeline: str) -> Any:
     """Reconcile the rollout of one pipeline.
 
     Args:
         pipeline: a folder under pipelines/.
     """
+    world = open_world(pipeline)
+    if missed := stands_for_missed(world.settings, world.pipeline.spec.schedule.catch_up):
+        return missed
     acts = []
     for _ in range(_MOST_TICKS):
         act = tick_once(pipeline)
@@ -52,3 +57,4 @@ def publish(pipeline: str) -> None:
 
     world = open_world(pipeline)
     artifacts.rollout(pipeline, overview(world.ledger, pipeline), world.settings)
+    notices.tell_decisions(pipeline, world.ledger.decisions(pipeline))

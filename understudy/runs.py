@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +9,8 @@ from typing import Any
 from adapters.prefect_api import FlowRun, PrefectApi, RunState
 from adapters.settings import Settings
 from contracts.errors import OutsideError, UsageError
+from contracts.events import Cause
+from contracts.queues import queue_of
 
 _POLL_SECONDS = 0.1
 
@@ -24,12 +25,12 @@ def open_prefect(settings: Settings) -> PrefectApi:
         raise UsageError(
             "No Prefect server is up.", "Start everything with `understudy up --detach`, or work in this process with --local."
         )
-    return PrefectApi(settings.prefect_api_url, os.environ.get("PREFECT_API_AUTH_STRING"))
+    return PrefectApi(settings.prefect_api_url, settings.prefect_auth)
 
 
 def start(api: PrefectApi, flow: str, pipeline: str, parameters: dict[str, Any] | None = None) -> FlowRun:
-    """Start a pipeline's deployment of a flow; `pipeline` is always among its parameters."""
-    return api.create_run(api.deployment(flow, pipeline), {"pipeline": pipeline, **(parameters or {})})
+    """Start a pipeline's deployment of a flow for an operator, before what waits; `pipeline` is always among its parameters."""
+    return api.create_run(api.deployment(flow, pipeline), {"pipeline": pipeline, **(parameters or {})}, queue=queue_of(Cause.OPERATOR))
 
 
 def wait(api: PrefectApi, run: FlowRun, seconds: float = 900.0, tell: Callable[[str], None] = lambda _: None) -> RunState:

@@ -16,6 +16,7 @@ from adapters.settings import Settings
 from contracts.duration import format_duration
 from contracts.errors import OutsideError, UnderstudyError
 from contracts.events import Cause, Severity
+from contracts.queues import queue_of
 from webhook.asked import REASON_CHARACTERS, Asked, printable
 
 FLOW = "retrain"  # the only flow that a notification can start
@@ -111,7 +112,7 @@ class Receiver:
             "actor": trigger.actor,
             "alert_id": trigger.alert_id,
         }
-        run = self._prefect.create_run(self._prefect.deployment(FLOW, asked.pipeline), parameters, asked.key)
+        run = self._prefect.create_run(self._prefect.deployment(FLOW, asked.pipeline), parameters, asked.key, queue_of(trigger.cause))
         if trigger.cause is Cause.DRIFT:
             self._answer_alerts(asked.pipeline, run)
         return Answer(202, asked.pipeline, trigger.reason, run)

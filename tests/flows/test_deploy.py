@@ -56,6 +56,8 @@ def seen(url: str, names: set[str]) -> dict[str, dict[str, Any]]:
             "schedules": schedules,
             "limit": limit,
             "command": one["job_variables"]["command"],
+            "env": one["job_variables"]["env"],
+            "pool": one["work_pool_name"],
         }
     return found
 
@@ -111,3 +113,23 @@ def test_without_a_server_the_command_says_what_to_do(tmp_path: Path) -> None:
     assert done.returncode == 3
     assert "did not answer" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_pool_has_queues_by_priority_and_the_server_watches_for_lost_runs(place: dict[str, str], prefect_server: str) -> None:
+    deploy(place)
+    queues = ask_prefect("POST", f"{prefect_server}/work_pools/understudy/queues/filter", {}).raise_for_status().json()
+    ranked = [one["name"] for one in sorted(queues, key=lambda one: one["priority"])]
+    assert [name for name in ranked if name != "default"] == ["operator", "drift", "cron"]
+    assert ranked[-1] == "default"
+    found = automations(prefect_server)
+    assert set(found) == {"understudy: runs that fell silent", "understudy: runs that never began"}
+    assert {name: one["trigger"]["within"] for name, one in found.items()} == {
+        "understudy: runs that fell silent": 90, "understudy: runs that never began": 110,
+    }  # fmt: skip
+    deploy(place)
+    assert automations(prefect_server) == found  # not even touched: an update would forget which runs it watches
+
+
+def automations(url: str) -> dict[str, dict[str, Any]]:
+    there = ask_prefect("POST", f"{url}/automations/filter", {}).raise_for_status().json()
+    return {one["name"]: one for one in there if one["name"].startswith("understudy: ")}

@@ -110,10 +110,13 @@ def home(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def deployed(prefect_server: str) -> str:
     """Return the API's URL of a server that has the retrain deployments, and one that no notification may start."""
-    with httpx.Client(base_url=prefect_server) as client:
+    with httpx.Client(base_url=prefect_server, timeout=30) as client:
+        client.post("/work_pools/", json={"name": "hooks", "type": "process"})
         for flow, name in (("retrain", "demand"), ("retrain", "clicks"), ("retrain", "broken"), ("rollout", "demand")):
             flow_id = client.post("/flows/", json={"name": flow}).json()["id"]
-            made = client.post("/deployments/", json={"name": name, "flow_id": flow_id, "parameters": {"pipeline": name}})
+            made = client.post(
+                "/deployments/", json={"name": name, "flow_id": flow_id, "parameters": {"pipeline": name}, "work_pool_name": "hooks"}
+            )
             assert made.is_success, made.text
     return prefect_server
 

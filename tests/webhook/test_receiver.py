@@ -66,6 +66,7 @@ def test_a_firing_alert_becomes_a_run_of_the_retrain_deployment_that_says_what_s
         "pipeline": "demand", "reason": "ErrorRose: the loss rose by 40 %", "cause": "drift", "actor": "alertmanager", "alert_id": alert_id,
     }  # fmt: skip
     assert run["idempotency_key"] == f"demand:{alert_id}"
+    assert run["work_queue_name"] == "drift"
     assert answer.json()["url"] == f"{deployed.removesuffix('/api')}/runs/flow-run/{run['id']}"
     (call,) = running.calls()
     assert (call["kind"], call["pipeline"], call["cause"], call["status"], call["flow_run"]) == (

@@ -28,6 +28,17 @@ def describe(options: Options, pipeline: str) -> tuple[dict[str, Any], list[str]
     return document, lines + [f"  {one['action']} {one['version'] or ''}: {one['reason']}" for one in shown]
 
 
+def _with_next(options: Options, pipeline: str, document: dict[str, Any], lines: list[str]) -> tuple[dict[str, Any], list[str]]:
+    """Add what comes next, and why."""
+    from adapters.pipeline_files import load_pipeline
+    from adapters.settings import read_settings
+    from understudy.calendar import coming, line
+
+    settings = read_settings(options.home, options.pipelines)
+    runs = coming(settings, load_pipeline(settings, pipeline).spec)
+    return document | {"next": runs}, lines + [line(one) for one in runs]
+
+
 @click.command()
 @click.argument("pipeline", required=False)
 @click.pass_obj
@@ -37,7 +48,7 @@ def status(options: Options, pipeline: str | None) -> None:
     from adapters.settings import read_settings
 
     names = [pipeline] if pipeline else list_pipelines(read_settings(options.home, options.pipelines))
-    found = [describe(options, name) for name in names]
+    found = [_with_next(options, name, *describe(options, name)) for name in names]
     documents = [document for document, _ in found]
     lines = [line for _, some in found for line in some] or ["There is no pipeline here."]
     show(documents[0] if pipeline else documents, lines, as_json=options.as_json)

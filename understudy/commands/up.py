@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from understudy.commands.output import show
@@ -18,18 +20,22 @@ def up(options: Options, detach: bool) -> None:
     from understudy.services.detached import addresses, running_pid, start_detached
     from understudy.services.plan import make_plan
     from understudy.services.ports import choose_ports
-    from understudy.services.supervisor import Supervisor
+    from understudy.services.supervisor import Supervisor, ensure_prefect_login
 
     settings = read_settings(options.home, options.pipelines)
     running = running_pid(settings)
     if running is not None:
-        show(addresses(settings), [f"Already up (process {running}).", *_lines(addresses(settings))], as_json=options.as_json)
+        show(
+            addresses(settings), [f"Already up (process {running}).", *_lines(addresses(settings), settings.home)], as_json=options.as_json
+        )
         return
     if detach:
         start_detached(settings)
-        show(addresses(settings), _lines(addresses(settings)), as_json=options.as_json)
+        show(addresses(settings), _lines(addresses(settings), settings.home), as_json=options.as_json)
         return
     with file_lock(settings.home / "run" / "up.lock", timeout_seconds=5.0):
+        ensure_prefect_login(settings.home)
+        settings = read_settings(options.home, options.pipelines)
         plan = make_plan(settings, choose_ports())
         Supervisor(settings, plan, lambda line: click.echo(line, err=True)).run()
 
@@ -46,5 +52,7 @@ def down(options: Options) -> None:
     show({"stopped": stopped}, ["Stopped." if stopped else "Nothing was up."], as_json=options.as_json)
 
 
-def _lines(found: dict[str, str]) -> list[str]:
-    return [f"{name:<8} {found[name]}" for name in ("prefect", "mlflow", "gateway", "grpc", "webhook") if name in found]
+def _lines(found: dict[str, str], home: Path) -> list[str]:
+    lines = [f"{name:<8} {found[name]}" for name in ("prefect", "mlflow", "gateway", "grpc", "webhook") if name in found]
+    login = home / "prefect.auth"
+    return lines + ([f"Prefect asks once for a password: the line in {login}"] if login.exists() else [])

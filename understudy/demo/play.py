@@ -85,6 +85,8 @@ def _perform(settings: Settings, pipeline: Pipeline, script: Script, story: Stor
         if name in {"prefect", "mlflow", "gateway"}:
             story.links[{"prefect": "Prefect", "mlflow": "MLflow", "gateway": "Gateway"}[name]] = url
             story.tell(f"{name} is up", url)
+    if settings.prefect_auth:
+        story.tell("Prefect's password", f"the line in {settings.home / 'prefect.auth'}; it is asked for once")
     keep_templates(settings)
     ledger = Ledger(settings.ledger_url)
     try:

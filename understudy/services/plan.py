@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from adapters.settings import Settings
+from contracts.errors import UsageError
+from flows.automations import HEARTBEAT_SECONDS
 from flows.warm.place import socket_path
 from understudy.services.ports import LOOPBACK
 
@@ -65,6 +67,27 @@ def make_plan(settings: Settings, ports: dict[str, int]) -> Plan:
     return Plan(tuple(services), _environment(settings, addresses), addresses)
 
 
+def _server(settings: Settings) -> dict[str, str]:
+    """Return what our own Prefect server is told: who may ask it, and where it keeps what it knows."""
+    database = os.environ.get("UNDERSTUDY_PREFECT_DATABASE_URL")
+    said = {"PREFECT_SERVER_API_AUTH_STRING": settings.prefect_auth} if settings.prefect_auth else {}
+    return said | ({"PREFECT_SERVER_DATABASE_CONNECTION_URL": prefect_database(database)} if database else {})
+
+
+def prefect_database(url: str) -> str:
+    """Return an SQLAlchemy URL with the driver that Prefect needs: it talks to databases asynchronously.
+
+    >>> prefect_database("postgresql+psycopg://me@host/prefect")
+    'postgresql+asyncpg://me@host/prefect'
+    """
+    scheme, _, rest = url.partition("://")
+    drivers = {"postgresql": "asyncpg", "postgres": "asyncpg", "sqlite": "aiosqlite"}
+    dialect = scheme.partition("+")[0]
+    if dialect not in drivers:
+        raise UsageError(f"UNDERSTUDY_PREFECT_DATABASE_URL begins with '{scheme}'.", "Give it a postgresql:// or sqlite:/// address.")
+    return f"{dialect.replace('postgres', 'postgresql') if dialect == 'postgres' else dialect}+{drivers[dialect]}://{rest}"
+
+
 def _prefect(port: int, api: str) -> Service:
     command = (_beside("prefect"), "--no-prompt", "server", "start", "--host", LOOPBACK, "--port", str(port), "--analytics-off")
     return Service("prefect", command, f"{api}/health")
@@ -112,6 +135,7 @@ def _environment(settings: Settings, addresses: dict[str, str]) -> dict[str, str
         "UNDERSTUDY_GATEWAY_URL": addresses["gateway"],
         "UNDERSTUDY_WEBHOOK_URL": addresses["webhook"],
         "PREFECT_API_URL": addresses["prefect_api"],
+        **({"PREFECT_API_AUTH_STRING": settings.prefect_auth} if settings.prefect_auth else {}),
         "MLFLOW_TRACKING_URI": addresses["mlflow"],
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "DO_NOT_TRACK": "1",
@@ -119,9 +143,12 @@ def _environment(settings: Settings, addresses: dict[str, str]) -> dict[str, str
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "PYTHONUNBUFFERED": "1",
     }
+    if "PREFECT_API_URL" not in os.environ:
+        fixed |= _server(settings)
     overridable = {
         "OMP_WAIT_POLICY": "passive",  # several processes share few cores: a thread that spins while it waits takes them from the others
         "PREFECT_HOME": str(settings.home / "prefect"),
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_WORKER_QUERY_SECONDS": "1",
         "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "5",

@@ -195,9 +195,25 @@ def answers(url: str) -> bool:
 def ensure_secret(settings: Settings) -> None:
     """Make the webhook's secret where there is none; readable by its owner only."""
     path = settings.home / "webhook.secret"
-    if settings.webhook_secret is not None or path.exists():
+    if settings.webhook_secret is None and not path.exists():
+        _write_secret(path, secrets.token_urlsafe(32))
+
+
+def ensure_prefect_login(home: Path) -> None:
+    """Make what Prefect's API and pages ask for, `user:password`, where there is none; readable by its owner only.
+
+    Who sets PREFECT_SERVER_API_AUTH_STRING decides; set and empty, nobody is asked.
+    """
+    path, said = home / "prefect.auth", os.environ.get("PREFECT_SERVER_API_AUTH_STRING")
+    if said is None and path.exists():
         return
-    settings.home.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    if said != "":
+        _write_secret(path, said or f"admin:{secrets.token_urlsafe(24)}")
+
+
+def _write_secret(path: Path, value: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_urlsafe(32) + "\n")
+        file.write(value + "\n")
