@@ -63,10 +63,11 @@ def _wait(server: subprocess.Popen[bytes], url: str, log: Path) -> None:
     raise TimeoutError(f"Prefect did not start: {log.read_text()[-2000:]}")
 
 
-def ask_prefect(method: str, url: str, body: object = None) -> httpx.Response:
+def ask_prefect(method: str, url: str, body: object = None, auth: str | None = None) -> httpx.Response:
     """Ask Prefect as its own client does: while its SQLite is locked it answers 503, and asking again helps."""
+    user, _, password = (auth or "").partition(":")
     for _ in range(20):
-        answer = httpx.request(method, url, json=body, timeout=30)
+        answer = httpx.request(method, url, json=body, timeout=30, auth=(user, password) if auth else None)
         if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
             break
         time.sleep(0.5)

@@ -21,7 +21,7 @@ def due(minutes: float, *, by_schedule: bool = True) -> Planned:
     ("rule", "minutes", "dropped"),
     [
         ("one", range(20), 19),
-        ("none", range(20), 18),  # two are no later than any run may be
+        ("none", range(20), 17),  # three are no later than any run may be
         ("one", [3], 0),
         ("none", [3], 1),
         ("none", [0.5], 0),

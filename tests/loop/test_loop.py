@@ -181,7 +181,7 @@ def test_the_form_refuses_a_wrong_value_with_a_sentence(house: Settings) -> None
 
 
 def test_every_field_of_the_form_is_explained(house: Settings) -> None:
-    found = ask_prefect("GET", f"{house.prefect_api_url}/deployments/name/retrain/ad_clicks").json()
+    found = ask_prefect("GET", f"{house.prefect_api_url}/deployments/name/retrain/ad_clicks", auth=house.prefect_auth).json()
     fields = found["parameter_openapi_schema"]["properties"]
     assert {"pipeline", "reason", "cause", "actor", "snapshot", "until", "force"} <= set(fields)
     assert all(one.get("description") or one.get("allOf") or "$ref" in str(one) for one in fields.values())
@@ -197,7 +197,7 @@ def test_a_second_retrain_waits_for_the_first_and_an_overlapping_tick_is_dropped
         ends = [runs.wait(prefect, one, 300) for one in (first, second)]
         dropped = [runs.wait(prefect, one, 120).kind for one in ticks]
     assert [one.kind for one in ends] == ["COMPLETED", "COMPLETED"]
-    times = [ask_prefect("GET", f"{house.prefect_api_url}/flow_runs/{one.id}").json() for one in (first, second)]
+    times = [ask_prefect("GET", f"{house.prefect_api_url}/flow_runs/{one.id}", auth=house.prefect_auth).json() for one in (first, second)]
     assert min(one["end_time"] for one in times) <= max(one["start_time"] for one in times)
     assert dropped.count("COMPLETED") >= 1
     assert "CANCELLED" in dropped
@@ -205,7 +205,7 @@ def test_a_second_retrain_waits_for_the_first_and_an_overlapping_tick_is_dropped
 
 
 def test_the_page_of_a_run_has_its_checks_gates_and_links_as_artifacts(house: Settings) -> None:
-    found = ask_prefect("POST", f"{house.prefect_api_url}/artifacts/latest/filter", {}).json()
+    found = ask_prefect("POST", f"{house.prefect_api_url}/artifacts/latest/filter", {}, auth=house.prefect_auth).json()
     keys = {one["key"] for one in found}
     assert {
         "ad-clicks-gates",
