@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from prefect import flow, get_run_logger, task
-from prefect.cache_policies import NO_CACHE
+from prefect import flow, get_run_logger
 from prefect.runtime import flow_run
 
 from flows import artifacts
 from flows.missed import stands_for_missed
+from flows.patience import step
 from flows.wiring import open_world
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def monitor(pipeline: str) -> Any:
     return seen.detail
 
 
-@task(name="watch", retries=1, retry_delay_seconds=5, cache_policy=NO_CACHE)
+@step("watch")
 def watch(pipeline: str, run: str) -> MonitorResult:
     """Look, judge, and send an alert where one is due."""
     from flows.stages.monitor import monitor as look

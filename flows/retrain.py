@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
-from prefect import Task, flow, get_run_logger, task
-from prefect.cache_policies import NO_CACHE
+from prefect import flow, get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Completed
 from pydantic import Field
 
-from contracts.errors import BatchRefused, UnderstudyError
+from contracts.duration import format_duration
+from contracts.errors import BatchRefused, UsageError
 from contracts.events import Cause, Trigger
 from flows import artifacts, notices
 from flows.missed import stands_for_missed
+from flows.patience import step
 from flows.wiring import open_world
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from flows.stages.fit import FitResult
     from training.compare import Evaluation
 
-P = ParamSpec("P")
-R = TypeVar("R")
 NOT_MET = "GatesNotMet"  # the name of a completed run's state where the answer was no
 Snapshot = Annotated[str, Field(pattern=r"^s[0-9a-f]{12}$", description="such as s0123456789ab")]
 
@@ -72,7 +70,7 @@ def retrain(  # the form in the UI has one field for each
             submit(pipeline, *known, trigger)
             return Completed(message=f"Nothing was fitted: no new row came, and version {known[0].version} has the same lineage.")
         with clock.step("fit"):
-            fitted = fit(pipeline, data, work)
+            fitted = fit_in_time(pipeline, data, work, world.pipeline.spec.train.timeout)
         with clock.step("evaluate"):
             evaluation = evaluate(pipeline, fitted, work)
         with clock.step("gate"):
@@ -87,25 +85,7 @@ def retrain(  # the form in the UI has one field for each
     return Completed(name=NOT_MET, message=f"Version {version.model.version} did not meet its offline gates and is not submitted.")
 
 
-def _again(_task: object, _run: object, state: Any) -> bool:
-    """Say whether trying again can help: only where something outside failed."""
-    failed = state.result(raise_on_failure=False)
-    return isinstance(failed, UnderstudyError) and failed.retryable
-
-
-def _inside(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
-    """Make a task that is computed here: trying again would give the same."""
-    return task(name=name, cache_policy=NO_CACHE)
-
-
-def _outside(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
-    """Make a task that talks to the outside: it is tried again where that can help."""
-    return task(
-        name=name, cache_policy=NO_CACHE, retries=2, retry_delay_seconds=[2, 10], retry_jitter_factor=0.5, retry_condition_fn=_again
-    )
-
-
-@_outside("ingest")
+@step("ingest")
 def pull(pipeline: str, snapshot: str | None, until: datetime | None) -> tuple[str, int]:
     """New rows become a checked snapshot, or are refused; or a named snapshot is looked up."""
     from adapters.data_repo import DataRepo
@@ -126,7 +106,7 @@ def pull(pipeline: str, snapshot: str | None, until: datetime | None) -> tuple[s
     return found.snapshot.id, found.new_rows
 
 
-@_outside("look up")
+@step("look up")
 def look_up(pipeline: str, data: str) -> tuple[ModelRef, tuple[Verdict, ...]] | None:
     """Find the version that a fit on this snapshot would give again."""
     from adapters.data_repo import DataRepo
@@ -137,7 +117,7 @@ def look_up(pipeline: str, data: str) -> tuple[ModelRef, tuple[Verdict, ...]] | 
     return None if found is None else (found[0].model, found[1])
 
 
-@_inside("fit")
+@step("fit")
 def fit(pipeline: str, data: str, work: Path) -> FitResult:
     """A snapshot's rows become a package."""
     from flows.stages.fit import fit_stage
@@ -148,7 +128,22 @@ def fit(pipeline: str, data: str, work: Path) -> FitResult:
     return done
 
 
-@_inside("evaluate")
+def fit_in_time(pipeline: str, data: str, work: Path, limit: timedelta) -> FitResult:
+    """Fit, or say plainly that it took too long.
+
+    Raises:
+        UsageError: it took longer than the pipeline allows.
+    """
+    try:
+        return fit.with_options(timeout_seconds=limit.total_seconds())(pipeline, data, work)
+    except TimeoutError as late:
+        said = format_duration(limit)
+        raise UsageError(
+            f"The fit of '{pipeline}' took longer than {said} and was stopped.", "Raise train.timeout in pipeline.yaml, or fit fewer rows."
+        ) from late
+
+
+@step("evaluate")
 def evaluate(pipeline: str, fitted: FitResult, work: Path) -> Evaluation:
     """Candidate and champion answer the same held-out rows."""
     from flows.stages.evaluate import evaluate_stage
@@ -157,7 +152,7 @@ def evaluate(pipeline: str, fitted: FitResult, work: Path) -> Evaluation:
     return evaluate_stage(world.settings, world.pipeline, fitted, world.ledger.state(pipeline).champion, work)
 
 
-@_inside("gate")
+@step("gate")
 def gate(pipeline: str, evaluation: Evaluation, work: Path) -> tuple[Verdict, ...]:
     """The offline gates are judged."""
     from contracts.verdict import Outcome
@@ -173,7 +168,7 @@ def gate(pipeline: str, evaluation: Evaluation, work: Path) -> tuple[Verdict, ..
     return verdicts
 
 
-@_outside("register")
+@step("register")
 def register(  # what a version is made of
     pipeline: str, fitted: FitResult, evaluation: Evaluation, verdicts: tuple[Verdict, ...], trigger: Trigger, work: Path
 ) -> Registered:
@@ -188,7 +183,7 @@ def register(  # what a version is made of
     return version
 
 
-@_outside("submit")
+@step("submit")
 def submit(pipeline: str, model: ModelRef, verdicts: tuple[Verdict, ...], trigger: Trigger) -> bool:
     """A version that met its gates asks to become champion."""
     from flows.stages.submit import submit_stage

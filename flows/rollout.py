@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from prefect import flow, get_run_logger, task
-from prefect.cache_policies import NO_CACHE
+from prefect import flow, get_run_logger
 
 from flows import artifacts, notices
 from flows.missed import stands_for_missed
+from flows.patience import step
 from flows.wiring import open_world
 
 _MOST_TICKS = 6  # a promotion takes three: promote, gateways answer, watch
@@ -37,7 +37,7 @@ def rollout(pipeline: str) -> Any:
     return ", ".join(acts)
 
 
-@task(name="tick", retries=2, retry_delay_seconds=[1, 5], retry_jitter_factor=0.5, cache_policy=NO_CACHE)
+@step("tick")
 def tick_once(pipeline: str) -> str:
     """Look, judge, decide, save, act."""
     from flows.stages.tick import tick
@@ -50,7 +50,7 @@ def tick_once(pipeline: str) -> str:
     return done.decision.act.value
 
 
-@task(name="publish evidence", cache_policy=NO_CACHE)
+@step("publish evidence")
 def publish(pipeline: str) -> None:
     """Show where the rollout stands as an artifact of the run."""
     from adapters.ledger.overview import overview
