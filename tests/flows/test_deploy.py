@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.prefect_server import ask_prefect
 
@@ -36,8 +38,8 @@ def place(tmp_path: Path, prefect_server: str) -> dict[str, str]:
     }
 
 
-def deploy(place: dict[str, str]) -> dict[str, str]:
-    command = [sys.executable, "-m", "understudy", "--json", "deploy"]
+def deploy(place: dict[str, str], *options: str) -> dict[str, str]:
+    command = [sys.executable, "-m", "understudy", "--json", "deploy", *options]
     done = subprocess.run(command, env=place, cwd=ROOT, capture_output=True, text=True, check=True)
     found: dict[str, str] = json.loads(done.stdout)
     return found
@@ -55,9 +57,9 @@ def seen(url: str, names: set[str]) -> dict[str, dict[str, Any]]:
         found[name] = {key: one[key] for key in COMPARED} | {
             "schedules": schedules,
             "limit": limit,
-            "command": one["job_variables"]["command"],
-            "env": one["job_variables"]["env"],
+            "job": {name: value for name, value in one["job_variables"].items() if name != "working_dir"},
             "pool": one["work_pool_name"],
+            "code": (one["entrypoint"], one["pull_steps"]) if one["work_pool_name"] != "understudy" else None,
         }
     return found
 
@@ -82,10 +84,51 @@ def test_plain_prefect_deploy_makes_the_same(place: dict[str, str], prefect_serv
     ours = seen(prefect_server, NAMES)
     for number in ids.values():
         ask_prefect("DELETE", f"{prefect_server}/deployments/{number}").raise_for_status()
-    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", "deployments/prefect.yaml"]
+    prefect_deploy(place, "prefect.yaml")
+    assert seen(prefect_server, NAMES) == ours
+
+
+@pytest.mark.parametrize("kind", ["kubernetes", pytest.param("docker", marks=pytest.mark.slow)])
+def test_the_same_deployments_are_done_in_containers_where_that_is_asked(place: dict[str, str], prefect_server: str, kind: str) -> None:
+    ids = deploy(place, "--pool", kind, "--image", "understudy:0.1.0")
+    ours = seen(prefect_server, NAMES)
+    one = ours["retrain/ad_clicks"]
+    assert (one["pool"], one["work_queue_name"], one["job"]) == (f"understudy-{kind}", "cron", {"image": "understudy:0.1.0"})
+    assert one["code"] == ("flows.retrain.retrain", [{"prefect.deployments.steps.set_working_directory": {"directory": "/srv/understudy"}}])
+    pool = ask_prefect("GET", f"{prefect_server}/work_pools/understudy-{kind}").raise_for_status().json()
+    assert pool["type"] == kind
+    assert pool["base_job_template"] == json.loads((ROOT / "flows" / "templates" / f"{kind}.json").read_text())
+    assert automations(prefect_server)["understudy: runs that never began"]["trigger"]["within"] == 900  # an image is pulled first
+    for number in ids.values():
+        ask_prefect("DELETE", f"{prefect_server}/deployments/{number}").raise_for_status()
+    prefect_deploy(place, f"{kind}.yaml")
+    assert seen(prefect_server, NAMES) == ours
+    deploy(place)  # back on the machine's own processes, for the tests after this
+
+
+def prefect_deploy(place: dict[str, str], file: str) -> None:
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", f"deployments/{file}"]
     done = subprocess.run(command, env=place, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert seen(prefect_server, NAMES) == ours
+
+
+def test_a_job_in_kubernetes_gives_no_more_than_it_needs_and_takes_its_secrets_from_the_cluster() -> None:
+    template = json.loads((ROOT / "flows" / "templates" / "kubernetes.json").read_text())
+    pod = template["job_configuration"]["job_manifest"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert not pod["automountServiceAccountToken"]
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
+    }  # fmt: skip
+    infra = yaml.safe_load((ROOT / "infra" / "kubernetes" / "worker.yaml").read_text())["spec"]["template"]["spec"]
+    (worker,) = infra["containers"]
+    assert {one["mountPath"] for one in container["volumeMounts"]} == {one["mountPath"] for one in worker["volumeMounts"]}
+    assert {one["name"] for one in pod["volumes"]} == {one["name"] for one in infra["volumes"]}
+    secret = {one["name"]: one["valueFrom"]["secretKeyRef"]["key"] for one in container["env"] if "valueFrom" in one}
+    assert secret == {one["name"]: one["valueFrom"]["secretKeyRef"]["key"] for one in worker["env"]}
+    used = set(re.findall(r"{{ (\w+) }}", json.dumps(template["job_configuration"])))
+    assert used == set(template["variables"]["properties"]) | {"env"}
 
 
 def test_a_schedule_really_makes_runs_that_say_so(place: dict[str, str], prefect_server: str) -> None:
