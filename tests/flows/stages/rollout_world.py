@@ -130,8 +130,10 @@ class World:
         names = [f"r{number}" for number in range(first, self.hours)]
         times = [epoch_us(START + number * HOUR) for number in range(first, self.hours)]
         version = state.champion.version  # type: ignore[union-attr]  # nobody serves before the first champion
-        for name, time, answer in zip(names, times, self.answers(version, first, hours), strict=True):
-            self.log.append(AnsweredBatch("sales", version, state.epoch, "champion", 1, 0, 900, [name], [0], [time], [None], {}, [answer]))
+        for number, answer in enumerate(self.answers(version, first, hours)):
+            asked = {"x": [(first + number) % 24]}  # the hour of the day
+            name, time = [names[number]], [times[number]]
+            self.log.append(AnsweredBatch("sales", version, state.epoch, "champion", 1, 0, 900, name, [0], time, [None], asked, [answer]))
         if labels is not None:
             self.label(names, labels)
         if self.shadow_works:
