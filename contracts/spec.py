@@ -256,6 +256,11 @@ class RolloutSpec(_Model):
         """The stages that no user sees; there is at least one."""
         return [stage for stage in self.stages if isinstance(stage, ShadowStage)]
 
+    @property
+    def reward(self) -> str | None:
+        """The reward that the first stage after the shadow judges by; None where none does."""
+        return next((stage.reward for stage in self.stages if not isinstance(stage, ShadowStage)), None)
+
     def shadow_at(self, index: int) -> ShadowStage:
         """Return the shadow stage of an index, or the last one before it."""
         return next(stage for stage in reversed(self.stages[: index + 1]) if isinstance(stage, ShadowStage))

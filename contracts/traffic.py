@@ -59,6 +59,17 @@ class FeedbackBatch:
     observed_at: list[int]
 
 
+def reward_of(reward: float | dict[str, float] | None, name: str | None) -> float | None:
+    """Return the reward of a name; a bare number is of any name, and without a name the only one counts.
+
+    >>> reward_of({"click": 1.0, "revenue": 2.5}, "revenue"), reward_of(0.5, "revenue"), reward_of({"click": 1.0}, None)
+    (2.5, 0.5, 1.0)
+    """
+    if not isinstance(reward, dict):
+        return reward
+    return next(iter(reward.values())) if name is None and len(reward) == 1 else reward.get(name or "")
+
+
 @dataclass(frozen=True, slots=True)
 class ShadowBatch:
     """What a model in shadow answered to a logged micro-batch; `error` is set and `predictions` empty where it raised."""

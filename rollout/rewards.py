@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from contracts.spec import AbStage, BanditStage
+from contracts.traffic import reward_of
 from rollout.exposure import Exposure
 from rollout.pairs import KEY
 from stats.truth import coded
@@ -80,7 +81,7 @@ def _earned(rows: pd.DataFrame, stage: AbStage | BanditStage, target: tuple[str,
     if stage.reward in (LABEL, target[0]):
         earned = pd.Series(coded(rows["label"], target[1]), index=rows.index)
     else:
-        earned = pd.to_numeric(rows["reward"].map(lambda one: one.get(stage.reward) if isinstance(one, dict) else one), errors="coerce")
+        earned = pd.to_numeric(rows["reward"].map(lambda one: reward_of(one, stage.reward)), errors="coerce")
     return earned.astype("float64").fillna(0.0) if stage.absent == "zero" else earned.astype("float64")
 
 
