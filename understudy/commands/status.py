@@ -20,6 +20,9 @@ def describe(options: Options, pipeline: str) -> tuple[dict[str, Any], list[str]
     document = overview(open_ledger(options, pipeline), pipeline)
     roles = [f"{role} {(document[role] or {}).get('version', '-')}" for role in ("champion", "candidate", "previous")]
     lines = [f"{pipeline}: {document['phase']}, {', '.join(roles)}, epoch {document['epoch']}"]
+    arms = document["route"]["arms"]
+    if arms:
+        lines.append("  users meet: " + ", ".join(f"version {one['model']['version']} ({one['name']}) {one['share']:.1%}" for one in arms))
     lines += [f"  {one['outcome']:<12} {one['gate']}: {one['reason']}" for one in document["evidence"]]
     if document["shadow"] is not None:
         lines.append(f"  shadow lag: {document['shadow']['lag_rows']} rows, {document['shadow']['lag_seconds']:.1f} s")

@@ -14,6 +14,8 @@ from adapters.pipeline_files import Pipeline, load_pipeline
 from adapters.settings import Settings, read_settings
 from adapters.sources.file import read_table
 from adapters.sources.times import time_columns
+from adapters.traffic_frames import answers
+from adapters.traffic_log import TrafficLog
 from contracts.errors import OutsideError, UsageError
 from understudy import runs
 from understudy.demo import acts
@@ -101,6 +103,14 @@ def _perform(settings: Settings, pipeline: Pipeline, script: Script, story: Stor
         ledger.close()
 
 
+def exposed_rows(stage: Theatre) -> dict[str, int]:
+    """Return how many rows users were answered by versions that were still under judgement, by version."""
+    rows = answers(TrafficLog(stage.settings.traffic / stage.name))
+    champions = rows[rows["arm"] == "champion"].groupby("epoch")["version"].first()
+    met = (rows["arm"] == "candidate") & (rows["version"] != rows["epoch"].map(champions))  # the champion stands in for one that fails
+    return {str(version): int(count) for version, count in rows.loc[met, "version"].value_counts().items()}
+
+
 def _conclude(stage: Theatre) -> Path:
     story = stage.story
     story.decisions = stage.ledger.decisions(stage.name, limit=100_000)
@@ -117,6 +127,9 @@ def _conclude(stage: Theatre) -> Path:
         "seconds": round(story.seconds, 1),
         **story.numbers,
     }
+    story.numbers["exposed_rows"] = exposed_rows(stage)
+    told = [f"version {version}: {count} of {stage.rows} rows" for version, count in story.numbers["exposed_rows"].items()]
+    story.tell("users met candidates in A/B and bandit stages", "; ".join(told) or "none", stage.now)
     report = write_report(story, stage.settings.home, measure=stage.script.measure, every=stage.script.every)
     said = f"served {served:.4g}, fitted once {once:.4g}: {served / once:.2f} of it; {stage.requests} requests, {stage.failed} failed"
     story.tell(stage.script.measure, said)
