@@ -28,7 +28,7 @@ class Manifest(BaseModel):
         features: `module:function` of the feature code, or None.
         classes: class labels in the order of the model's probabilities, as JSON scalars; empty for regression.
         trusted: types that skops may construct.
-        cutoff: greatest event time of a fitted row, RFC 3339.
+        cutoff: greatest event time of a fitted row, RFC 3339. since: the least one; None in packages that do not say.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,6 +41,7 @@ class Manifest(BaseModel):
     classes: tuple[str | int | float | bool, ...] = ()
     trusted: tuple[str, ...] = ()
     cutoff: str
+    since: str | None = None
 
 
 def package_digest(files: Mapping[str, bytes]) -> str:

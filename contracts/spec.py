@@ -96,15 +96,46 @@ class Columns(_Model):
         return self
 
 
+Window = Duration | Literal["all"]
+
+
 class Train(_Model):
     """What is fitted, on which rows, and which rows are held out."""
 
-    window: Duration | Literal["all"] = "all"
+    window: Window | list[Window] = Field(
+        "all", description="how much history before the holdout is fitted; of several, the newest labelled rows before it choose"
+    )
+    choose_on: Duration | None = Field(None, description="how many of these rows choose among several windows; as train.holdout when null")
     holdout: Duration
     estimator: str
     features: str | None = Field(None, description="module:function shipped in the package")
     encode: Literal["ordinal", "onehot"] | None = Field(None, description="categorical columns; chosen by estimator when null")
     timeout: Duration = Field(parse_duration("6h"), description="a fit that takes longer is stopped, and the run fails")
+
+    @property
+    def windows(self) -> tuple[timedelta | None, ...]:
+        """The windows to fit; None stands for all history."""
+        several = self.window if isinstance(self.window, list) else [self.window]
+        return tuple(None if one == "all" else one for one in several)
+
+    @property
+    def chooses(self) -> timedelta:
+        """How many rows before the holdout choose among several windows; none where there is one."""
+        return timedelta() if len(self.windows) == 1 else self.choose_on or self.holdout
+
+    @property
+    def reach(self) -> timedelta | None:
+        """How far before the holdout any row can matter to a fit; None stands for all history."""
+        known = [one for one in self.windows if one is not None]
+        return max(known) + self.chooses if len(known) == len(self.windows) else None
+
+    @model_validator(mode="after")
+    def _windows_differ(self) -> Train:
+        if isinstance(self.window, list) and not 1 < len(set(self.window)) == len(self.window):
+            raise ValueError("several windows are at least two, all different; write a single one without brackets")
+        if self.choose_on is not None and not isinstance(self.window, list):
+            raise ValueError("choose_on chooses among several windows, and train.window names one; take choose_on out")
+        return self
 
 
 class Checks(_Model):

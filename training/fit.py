@@ -3,44 +3,47 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
 
-import numpy as np
 import pandas as pd
 
 from contracts.columns import EVENT_TIME
 from contracts.errors import UsageError
-from contracts.package import ColumnType, Manifest
+from contracts.package import Manifest
 from contracts.spec import Params, PipelineSpec
-from training.features import build_estimator
+from training.model import fit_model
 from training.package import package_files
-from training.threads import threads_for
-
-_DTYPES: dict[ColumnType, str] = {"float": "float64", "int": "float64", "str": "object", "bool": "bool"}
+from training.windows import Tried, choose_window, window_name, within
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Rows in time order: `fitted` end at `cutoff`, `held_out` begin after it."""
+    """Rows in time order: `fitted` reach as far back as any window, end at `cutoff` and at the edge; `held_out` begin after it."""
 
     fitted: pd.DataFrame
     held_out: pd.DataFrame
     cutoff: datetime
+    edge: pd.Timestamp
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A fitted model as a package, and the rows it has not seen."""
+    """A fitted model as a package, and the rows it has not seen.
+
+    Attributes:
+        window: the one that was fitted. tried: what each of several was worth; empty where the spec names one.
+    """
 
     files: dict[str, bytes]
     held_out: pd.DataFrame
     cutoff: datetime
     fitted_rows: int
+    window: str
+    tried: tuple[Tried, ...] = ()
 
 
 def split(frame: pd.DataFrame, spec: PipelineSpec) -> Split:
-    """Hold out the newest `train.holdout` of a snapshot and keep `train.window` before it.
+    """Hold out the newest `train.holdout` of a snapshot and keep before it what `train.window` can reach.
 
     Args:
         frame: a snapshot's rows with event_time, in any order.
@@ -52,9 +55,7 @@ def split(frame: pd.DataFrame, spec: PipelineSpec) -> Split:
     if rows.empty:
         raise UsageError("The snapshot has no labelled row.", "Ingest more data, or check columns.target.")
     edge = rows[EVENT_TIME].iloc[-1] - spec.train.holdout
-    held_out, fitted = rows[rows[EVENT_TIME] > edge], rows[rows[EVENT_TIME] <= edge]
-    if isinstance(spec.train.window, timedelta):
-        fitted = fitted[fitted[EVENT_TIME] > edge - spec.train.window]
+    held_out, fitted = rows[rows[EVENT_TIME] > edge], within(rows, edge, spec.train.reach)
     if fitted.empty:
         raise UsageError(
             f"train.holdout ({spec.train.holdout}) holds out every row of the snapshot.",
@@ -62,20 +63,18 @@ def split(frame: pd.DataFrame, spec: PipelineSpec) -> Split:
         )
     if held_out.empty:
         raise UsageError(f"train.holdout ({spec.train.holdout}) holds out no row of the snapshot.", "Lengthen train.holdout.")
-    return Split(fitted, held_out, fitted[EVENT_TIME].iloc[-1].to_pydatetime())
+    return Split(fitted, held_out, fitted[EVENT_TIME].iloc[-1].to_pydatetime(), edge)
 
 
 def fit(frame: pd.DataFrame, spec: PipelineSpec, params: Params, feature_code: str | None) -> Fit:
-    """Fit the spec's estimator; the same rows, spec and parameters give the same bytes."""
+    """Fit the spec's estimator; the same rows, spec and parameters give the same bytes.
+
+    Where the spec names several windows, the rows before the holdout choose one, and it is fitted anew up to the holdout.
+    """
     parts = split(frame, spec)
-    model = build_estimator(spec, params)
-    types = column_types(parts.fitted, spec)
-    _check_numbers(types, spec)
-    _check_target(parts.fitted[spec.columns.target], spec)
-    inputs = prepare(parts.fitted, types)
-    if feature_code is not None and spec.train.features is not None:
-        inputs = _built(feature_code, spec.train.features, inputs)
-    _fit(model, inputs, parts.fitted[spec.columns.target], spec)
+    window, tried = choose_window(parts.fitted, parts.edge, spec, params, feature_code)
+    rows = within(parts.fitted, parts.edge, window)
+    model, types = fit_model(rows, spec, params, feature_code)
     manifest = Manifest(
         pipeline=spec.name,
         task=spec.task,
@@ -84,67 +83,6 @@ def fit(frame: pd.DataFrame, spec: PipelineSpec, params: Params, feature_code: s
         features=spec.train.features,
         classes=() if spec.task == "regression" else tuple(model.classes_.tolist()),
         cutoff=parts.cutoff.isoformat(),
+        since=rows[EVENT_TIME].iloc[0].isoformat(),
     )
-    return Fit(package_files(model, manifest, feature_code), parts.held_out, parts.cutoff, len(parts.fitted))
-
-
-def _fit(model: Any, inputs: pd.DataFrame, target: pd.Series[Any], spec: PipelineSpec) -> None:
-    try:
-        with threads_for(len(inputs)):
-            model.fit(inputs, target)
-    except ValueError as error:  # scikit-learn's word for a value or a parameter that it does not take
-        said = next((line for line in str(error).splitlines() if line.strip()), repr(error)).rstrip(".")
-        raise UsageError(
-            f"{spec.train.estimator} could not be fitted: {said}.", "Mend params.yaml, columns.features or the data."
-        ) from error
-
-
-def _check_numbers(types: dict[str, ColumnType], spec: PipelineSpec) -> None:
-    for name in spec.columns.features.numeric:
-        if types[name] == "str":
-            raise UsageError(f"Column '{name}' is a numeric feature and holds text.", "List it under columns.features.categorical.")
-
-
-def _check_target(target: pd.Series[Any], spec: PipelineSpec) -> None:
-    """Refuse a target that does not fit the task before an estimator fails on it in its own words."""
-    found = sorted(target.unique().tolist(), key=str)
-    shown = ", ".join(map(repr, found[:5])) + (", …" if len(found) > 5 else "")
-    if spec.task == "binary" and len(found) != 2:
-        raise UsageError(
-            f"A binary target has two values, but '{spec.columns.target}' has {len(found)} in the rows to fit: {shown}.",
-            "Check task and columns.target in pipeline.yaml, or fit on a longer train.window.",
-        )
-    if spec.task == "multiclass" and len(found) < 2:
-        raise UsageError(f"'{spec.columns.target}' has only the value {shown} in the rows to fit.", "Fit on a longer train.window.")
-    if spec.task == "regression" and not pd.api.types.is_numeric_dtype(target):
-        raise UsageError(f"A regression target is a number, but '{spec.columns.target}' holds {shown}.", "Check task in pipeline.yaml.")
-
-
-def column_types(frame: pd.DataFrame, spec: PipelineSpec) -> dict[str, ColumnType]:
-    """Return the type of each feature column as clients send it."""
-    return {name: _type(frame[name]) for name in spec.columns.features.all}
-
-
-def _type(values: pd.Series[Any]) -> ColumnType:
-    if pd.api.types.is_bool_dtype(values):
-        return "bool"
-    if pd.api.types.is_integer_dtype(values):
-        return "int"
-    return "float" if pd.api.types.is_numeric_dtype(values) else "str"
-
-
-def prepare(frame: pd.DataFrame, types: dict[str, ColumnType]) -> pd.DataFrame:
-    """Return the feature columns with the types that a loaded package gives them."""
-    return pd.DataFrame({name: frame[name].astype(np.dtype(_DTYPES[kind])) for name, kind in types.items()})
-
-
-def _built(code: str, named: str, inputs: pd.DataFrame) -> pd.DataFrame:
-    """Run the pipeline's own feature code on the inputs."""
-    space: dict[str, Any] = {"__name__": "features"}
-    try:
-        exec(compile(code, "features.py", "exec"), space)  # noqa: S102 - the pipeline's own code, from its own folder
-        built: pd.DataFrame = space[named.partition(":")[2]](inputs)
-    except Exception as error:
-        said = f"{type(error).__name__}: {error}"
-        raise UsageError(f"The feature code {named} failed: {said}.", "Mend it; --debug shows the traceback.") from error
-    return built
+    return Fit(package_files(model, manifest, feature_code), parts.held_out, parts.cutoff, len(rows), window_name(window), tried)

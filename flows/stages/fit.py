@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
@@ -19,6 +19,7 @@ from contracts.snapshot import Snapshot
 from contracts.spec import PipelineSpec
 from flows.stages.work import Work
 from training.fit import fit
+from training.windows import Tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class FitResult:
     Attributes:
         cutoff: greatest event time of a fitted row.
         digest: of the package.
+        window: the one that was fitted. tried: what each of several was worth.
     """
 
     snapshot: str
@@ -35,6 +37,16 @@ class FitResult:
     fitted_rows: int
     held_out_rows: int
     digest: str
+    window: str
+    tried: tuple[Tried, ...] = ()
+
+    @property
+    def choice(self) -> str:
+        """One sentence on the window that was chosen; empty where there was no choice."""
+        if not self.tried:
+            return ""
+        worth = ", ".join(f"{one.window} {'not fitted' if one.loss is None else format(one.loss, '.4g')}" for one in self.tried)
+        return f"window {self.window} was chosen by the loss on the newest rows before the holdout ({worth})"
 
 
 def fit_stage(settings: Settings, pipeline: Pipeline, snapshot_id: str, workdir: Path) -> FitResult:
@@ -50,17 +62,19 @@ def fit_stage(settings: Settings, pipeline: Pipeline, snapshot_id: str, workdir:
     done = fit(read_rows(repo, snapshot, pipeline.spec), pipeline.spec, pipeline.params, pipeline.feature_code)
     write_package(work.package, done.files)
     write_parquet(done.held_out, work.held_out)
-    return FitResult(snapshot_id, done.cutoff, done.fitted_rows, len(done.held_out), package_digest(done.files))
+    digest = package_digest(done.files)
+    return FitResult(snapshot_id, done.cutoff, done.fitted_rows, len(done.held_out), digest, done.window, done.tried)
 
 
 def read_rows(repo: DataRepo, snapshot: Snapshot, spec: PipelineSpec) -> pd.DataFrame:
     """Return the rows that the spec's window and holdout can reach, with the columns that fitting and judging need."""
     slices = [gate.slice for gate in spec.gates if gate.slice is not None]
     columns = list(dict.fromkeys([EVENT_TIME, *spec.columns.features.all, spec.columns.target, *slices]))
-    if not isinstance(spec.train.window, timedelta):
+    reach = spec.train.reach
+    if reach is None:
         return repo.frame(snapshot, columns)
     newest = _newest_label(repo, snapshot, spec)
-    return repo.frame(snapshot, columns, since=None if newest is None else newest - spec.train.holdout - spec.train.window)
+    return repo.frame(snapshot, columns, since=None if newest is None else newest - spec.train.holdout - reach)
 
 
 def _newest_label(repo: DataRepo, snapshot: Snapshot, spec: PipelineSpec) -> datetime | None:

@@ -147,8 +147,11 @@ def _failed(log: TrafficLog, window: pd.DataFrame, written_since: datetime | Non
 
 def _training_rows(settings: Settings, spec: PipelineSpec, champion: ModelRef) -> pd.DataFrame:
     """Return the reference: the features of the rows that the champion was fitted on, and of its held-out rows."""
-    repo, window = DataRepo(settings), spec.train.window
-    since = champion.cutoff - window if isinstance(window, timedelta) else None
+    repo, windows = DataRepo(settings), spec.train.windows
+    since = champion.cutoff - windows[0] if windows[0] is not None else None
+    if len(windows) > 1:  # the package says which was chosen
+        said = Manifest.model_validate_json((cached_package(settings, champion) / MANIFEST).read_bytes()).since
+        since = None if said is None else datetime.fromisoformat(said)
     return repo.frame(repo.get(spec.name, champion.snapshot), [*spec.columns.features.all, EVENT_TIME], since)
 
 

@@ -65,19 +65,22 @@ def register_stage(
         passed=all_passed(verdicts),
         trigger=trigger,
         metrics=_metrics(fitted, evaluation),
-        params=_params(pipeline),
+        params=_params(pipeline, fitted),
     )
     return Registry(settings).register(given)
 
 
-def _params(pipeline: Pipeline) -> dict[str, str]:
+def _params(pipeline: Pipeline, fitted: FitResult) -> dict[str, str]:
     train = pipeline.spec.train
-    found = {"estimator": train.estimator, "window": str(train.window), "holdout": str(train.holdout), "seed": str(pipeline.params.seed)}
+    found = {"estimator": train.estimator, "window": fitted.window, "holdout": str(train.holdout), "seed": str(pipeline.params.seed)}
+    if fitted.tried:
+        found["windows"] = ", ".join(one.window for one in fitted.tried)
     return found | {f"estimator.{name}": str(value) for name, value in pipeline.params.estimator.items()}
 
 
 def _metrics(fitted: FitResult, evaluation: Evaluation) -> dict[str, float]:
     found = {"fitted_rows": float(fitted.fitted_rows), "held_out_rows": float(evaluation.overall.rows)}
+    found |= {f"window/{one.window}/loss": one.loss for one in fitted.tried if one.loss is not None}
     found |= _named("", evaluation.overall)
     for column, values in evaluation.slices.items():
         for value, measures in values.items():

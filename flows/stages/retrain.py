@@ -152,7 +152,8 @@ class _Run:
         champion = champion_of(settings, pipeline.spec.name)
         with clock.step("fit"):
             fitted = fit_stage(settings, pipeline, data.id, work)
-        self.tell(f"Fitted {fitted.fitted_rows} rows up to {fitted.cutoff.isoformat()}; {fitted.held_out_rows} are held out.")
+        chosen = f"; {fitted.choice}" if fitted.choice else ""
+        self.tell(f"Fitted {fitted.fitted_rows} rows up to {fitted.cutoff.isoformat()}; {fitted.held_out_rows} are held out{chosen}.")
         with clock.step("evaluate"):
             evaluation = evaluate_stage(settings, pipeline, fitted, champion, work)
         with clock.step("gate"):
