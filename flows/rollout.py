@@ -7,12 +7,13 @@ from typing import Any
 
 from prefect import flow, get_run_logger
 
+from contracts.rollout import Act
 from flows import artifacts, notices
 from flows.missed import stands_for_missed
 from flows.patience import step
 from flows.wiring import open_world
+from rollout.settle import settle
 
-_MOST_TICKS = 6  # a promotion takes three: promote, gateways answer, watch
 _SETTLE_SECONDS = 0.3  # gateways follow the ledger every 0.1 s
 
 
@@ -26,42 +27,9 @@ def rollout(pipeline: str) -> Any:
     world = open_world(pipeline)
     if missed := stands_for_missed(world.settings, world.pipeline.spec.schedule.catch_up):
         return missed
-    acts = follow_through(pipeline)
-    ask_people(pipeline)
+    acts = settle(lambda: Act(tick_once(pipeline)), lambda: time.sleep(_SETTLE_SECONDS))
     publish(pipeline)
     return ", ".join(acts)
-
-
-def follow_through(pipeline: str) -> list[str]:
-    """Tick until there is nothing more to do; return what was done."""
-    acts = []
-    for _ in range(_MOST_TICKS):
-        act = tick_once(pipeline)
-        acts.append(act)
-        if act in {"hold", "repair"}:  # errors are counted by the schedule's ticks: tried again at once they would soon be too many
-            break
-        time.sleep(_SETTLE_SECONDS)
-    return acts
-
-
-@step("ask people")
-def ask_people(pipeline: str) -> None:
-    """Make the approval form, or withdraw it, as the ledger says."""
-    from adapters.prefect_api import PrefectApi
-    from flows.stages.forms import keep_forms
-
-    world, log = open_world(pipeline), get_run_logger()
-    if world.pipeline.spec.rollout.promotion == "automatic" or world.settings.prefect_api_url is None:
-        return
-    with PrefectApi(world.settings.prefect_api_url, world.settings.prefect_auth) as api:
-        forms = keep_forms(api, world.ledger, pipeline)
-    for one in forms.withdrawn:
-        log.info("The form %s was withdrawn", one.url)
-    if forms.waits is not None:
-        log.info("A person is asked: %s", forms.waits.url)
-        artifacts.link(pipeline, "form", forms.waits.url, "The form that waits for an answer: press Resume there")
-    if forms.trouble is not None:
-        log.warning(forms.trouble)
 
 
 @step("tick")

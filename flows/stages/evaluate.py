@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,24 @@ from training.threads import threads_for
 _POINTS = 60  # of the error over held-out time
 
 
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """The champion, and how its package is had."""
+
+    model: ModelRef
+    load: Callable[[], LoadedPackage]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Which rows were asked, what both said, and what was measured; `champion` is None where there is none, or no row is fair to it."""
+
+    evaluation: Evaluation
+    rows: pd.DataFrame
+    candidate: Answers
+    champion: Answers | None
+
+
 def evaluate_stage(settings: Settings, pipeline: Pipeline, fitted: FitResult, champion: ModelRef | None, workdir: Path) -> Evaluation:
     """Measure candidate and champion on the same held-out rows, overall and by slice, and write the measures as JSON.
 
@@ -34,22 +54,29 @@ def evaluate_stage(settings: Settings, pipeline: Pipeline, fitted: FitResult, ch
         OutsideError: the champion's package could not be fetched.
     """
     work, spec = Work(workdir), pipeline.spec
-    held_out = pd.read_parquet(work.held_out)
-    rows = held_out if champion is None else unseen(held_out, pd.Timestamp(champion.cutoff))
+    candidate = load_package(work.package, fitted.digest)
+    rival = None if champion is None else Rival(champion, lambda: load_package(cached_package(settings, champion), champion.digest))
+    held = hold_trial(spec, pd.read_parquet(work.held_out), candidate, rival)
+    _keep(work, spec, held)
+    write_json(work.result("evaluate"), held.evaluation)
+    return held.evaluation
+
+
+def hold_trial(spec: PipelineSpec, held_out: pd.DataFrame, candidate: LoadedPackage, champion: Rival | None) -> Trial:
+    """Let candidate and champion answer the held-out rows that neither was fitted on; a backtest does the same.
+
+    Args:
+        held_out: rows that the candidate has not seen.
+        champion: its package is loaded only where some rows are fair to both.
+    """
+    rows = held_out if champion is None else unseen(held_out, pd.Timestamp(champion.model.cutoff))
     nothing_fair = rows.empty
-    if nothing_fair:
-        rows = held_out
-    candidate = _answers(load_package(work.package, fitted.digest), rows)
-    rival = None
-    if champion is not None and not nothing_fair:
-        rival = _answers(load_package(cached_package(settings, champion), champion.digest), rows)
-    overall, slices = compare(spec, rows, candidate, rival)
-    found = Evaluation(overall, slices, champion.version if champion else None, len(held_out) - len(rows))
-    if nothing_fair:
-        found = unmeasured(found)
-    _keep(work, spec, rows, candidate, rival)
-    write_json(work.result("evaluate"), found)
-    return found
+    rows = held_out if nothing_fair else rows
+    rival = None if champion is None or nothing_fair else _answers(champion.load(), rows)
+    mine = _answers(candidate, rows)
+    overall, slices = compare(spec, rows, mine, rival)
+    found = Evaluation(overall, slices, champion.model.version if champion else None, len(held_out) - len(rows))
+    return Trial(unmeasured(found) if nothing_fair else found, rows, mine, rival)
 
 
 def _answers(package: LoadedPackage, rows: pd.DataFrame) -> Answers:
@@ -57,10 +84,11 @@ def _answers(package: LoadedPackage, rows: pd.DataFrame) -> Answers:
         return Answers(package.predict(rows), package.manifest.classes)
 
 
-def _keep(work: Work, spec: PipelineSpec, rows: pd.DataFrame, candidate: Answers, champion: Answers | None) -> None:
+def _keep(work: Work, spec: PipelineSpec, held: Trial) -> None:
     """Write every row's truth, answers and losses, and the mean loss over time."""
+    rows, both = held.rows, (("candidate", held.candidate), ("champion", held.champion))
     parts = [pd.DataFrame({EVENT_TIME: rows[EVENT_TIME], "truth": rows[spec.columns.target]})]
-    parts += [by_row(spec, rows, one).add_prefix(f"{name}_") for name, one in (("candidate", candidate), ("champion", champion)) if one]
+    parts += [by_row(spec, rows, one).add_prefix(f"{name}_") for name, one in both if one]
     kept = pd.concat(parts, axis=1)
     write_parquet(kept, work.answers)
     steps = np.arange(len(kept)) * _POINTS // len(kept)

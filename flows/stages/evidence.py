@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pandas as pd
@@ -11,9 +12,11 @@ from adapters.model_cache import cached_package
 from adapters.pipeline_files import Pipeline
 from adapters.settings import Settings
 from adapters.traffic_log import TrafficLog
+from contracts.errors import UnderstudyError
 from contracts.package import MANIFEST, Manifest, Task
 from contracts.rollout import ModelRef
-from rollout.assess import Assessment, assess
+from contracts.verdict import Outcome, Verdict
+from rollout.assess import Assessment, ConfidenceSteps, assess
 from rollout.contest import Contest
 from rollout.pairs import Heard
 from rollout.rules import Rules
@@ -21,23 +24,22 @@ from rollout.rules import Rules
 _SLACK = timedelta(hours=1)  # between the clocks of this machine, the gateway's and the disk's; and a little of the epoch before
 
 
-def hear(settings: Settings, pipeline: Pipeline, contest: Contest, began: datetime, until: datetime | None = None) -> Heard:
+def hear(settings: Settings, pipeline: Pipeline, contest: Contest, began: datetime) -> Heard:
     """Read what the traffic log says about two versions.
 
     Args:
         began: when the epoch began, on the wall clock; with `clock: wall`, what was logged before any row that can count is not read.
-        until: what was written later, on the wall clock, is not read.
     """
     log = TrafficLog(settings.traffic / pipeline.spec.name)
     back = timedelta() if contest.watching else max(stage.rehearse for stage in pipeline.spec.rollout.shadows)
     since = began - back - _SLACK if pipeline.spec.clock == "wall" else None
-    answers = traffic_frames.answers(log, since, until)
+    answers = traffic_frames.answers(log, since)
     return Heard(
         answers=answers,
-        feedback=traffic_frames.feedback(log, since, until),
-        judged=traffic_frames.shadow_answers(log, contest.judged.version, began - _SLACK, until),
-        against=traffic_frames.shadow_answers(log, contest.against.version, since, until),
-        failures=traffic_frames.failures(log, began - _SLACK, until),
+        feedback=traffic_frames.feedback(log, since),
+        judged=traffic_frames.shadow_answers(log, contest.judged.version, began - _SLACK),
+        against=traffic_frames.shadow_answers(log, contest.against.version, since),
+        failures=traffic_frames.failures(log, began - _SLACK),
         asked=lambda: traffic_frames.features(log, since, contest.cutoff),
     )
 
@@ -62,6 +64,20 @@ def weigh(settings: Settings, pipeline: Pipeline, contest: Contest, heard: Heard
 def known_classes(settings: Settings, task: Task, judged: ModelRef, against: ModelRef) -> tuple[tuple[object, ...], tuple[object, ...]]:
     """Return the classes that two versions know, in the order of their probabilities; none for regression."""
     return ((), ()) if task == "regression" else (_classes(settings, judged), _classes(settings, against))
+
+
+def weighed(weigh: Callable[[], Assessment], at_work: Verdict) -> tuple[tuple[Verdict, ...], ConfidenceSteps | None]:
+    """Return the verdicts of a tick and the steps behind them; a measurement that broke is an ERROR, not the end of the tick.
+
+    Args:
+        weigh: measures; what it raises is in the verdict.
+        at_work: whether the version in shadow does its work.
+    """
+    try:
+        found = weigh()
+    except UnderstudyError as error:
+        return (Verdict("measurement", Outcome.ERROR, None, None, 0, error.message), at_work), None
+    return (*found.verdicts, at_work), found.steps
 
 
 def _classes(settings: Settings, model: ModelRef) -> tuple[object, ...]:

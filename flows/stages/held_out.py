@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
 import pandas as pd
 
 from adapters.data_repo import DataRepo
@@ -29,9 +32,14 @@ def held_out_answers(settings: Settings, spec: PipelineSpec, champion: ModelRef)
     columns = [*spec.columns.features.all, target, EVENT_TIME]
     rows = repo.frame(repo.get(spec.name, champion.snapshot), columns, since=champion.cutoff)
     rows = rows[(rows[EVENT_TIME] > champion.cutoff) & rows[target].notna()].reset_index(drop=True)
+    answers = answers_to(rows, target, lambda asked: load_package(cached_package(settings, champion), champion.digest).predict(asked))
+    write_parquet(answers, kept)
+    return answers
+
+
+def answers_to(rows: pd.DataFrame, target: str, predict: Callable[[pd.DataFrame], np.ndarray]) -> pd.DataFrame:
+    """Return event_time, label and prediction of rows with a label; of no rows, nobody is asked."""
     answers = rows[[EVENT_TIME]].assign(label=rows[target], prediction=pd.Series(dtype="float64"))
     if not rows.empty:
-        package = load_package(cached_package(settings, champion), champion.digest)
-        answers["prediction"] = package.predict(rows).tolist()
-    write_parquet(answers, kept)
+        answers["prediction"] = predict(rows).tolist()
     return answers

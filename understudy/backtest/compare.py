@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import pandas as pd
 
 from contracts.columns import EVENT_TIME
-from contracts.duration import format_duration
 from contracts.errors import UsageError
 from contracts.spec import RolloutSpec
-from understudy.backtest.cost import Cost, cost_of
+from understudy.backtest.cost import BASE_RATE, Cost, cost_of, moved_intercept, with_base_rate
 from understudy.backtest.policies import Policy, parse_policy, same_budget
-from understudy.backtest.walk import Calendar, Walk
+from understudy.backtest.variants import Variant, varied
+from understudy.backtest.walk import Calendar, Walk, Walked
 from understudy.backtest.world import World
 
 _AS_GOOD = 1.05  # of the best loss: within this the policy with the fewest fits is recommended
@@ -26,7 +26,8 @@ class Comparison:
 
     Attributes:
         loss: what is compared. fits: different fits that were made for all policies together.
-        costs: in the order that was asked for, then the calendars with the budget of a drift policy.
+        costs: `never`, then in the order that was asked for, then the calendars with the budget of a drift policy; last the moved
+            intercept.
         notes: what a reader must know: what this walk leaves out.
     """
 
@@ -62,43 +63,50 @@ def calendar_of(history: pd.DataFrame, world: World, start: datetime | None, unt
 
 
 def _after_history(first: datetime, end: datetime, world: World) -> datetime:
-    third, window = first + (end - first) / 3, world.spec.train.window
-    needed = first + window + world.spec.train.holdout if isinstance(window, timedelta) else third
+    third, reach = first + (end - first) / 3, world.spec.train.reach
+    needed = third if reach is None else first + reach + world.spec.train.holdout
     return min(third, needed).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
 
 
 def compare_policies(
-    world: World, names: Sequence[str], calendar: Calendar, tell: Callable[[str, int, int], None] = lambda _name, _done, _of: None
+    world: World,
+    names: Sequence[str],
+    calendar: Calendar,
+    tell: Callable[[str, int, int], None] = lambda _name, _done, _of: None,
+    variants: Sequence[Variant] = (),
 ) -> Comparison:
-    """Walk each policy, `never` first since all are held against it.
+    """Walk each policy, `never` first since all are held against it; then each policy that refits under each variant of the spec.
 
     Args:
         names: policies as people type them.
         tell: takes a policy's name, the steps done, and how many there are.
+        variants: of the spec; a row for each beside each policy.
 
     Raises:
-        UsageError: a name is no policy, or the first model cannot be had.
+        UsageError: a name is no policy, a variant makes no pipeline, or the first model cannot be had.
     """
-    asked = [parse_policy(name, calendar.step) for name in dict.fromkeys(names)]
-    never = next((one for one in asked if one.name == "never"), None) or Policy("never")
-    rollout, notes = simulated(world.spec.rollout)
+    asked = [one for one in (parse_policy(name, calendar.step) for name in dict.fromkeys(names)) if one.name != "never"]
+    worlds = [(one, world.varied(varied(world.pipeline, one.changes))) for one in variants]
+    _, notes = simulated(world.spec.rollout)
 
-    def walk(policy: Policy, reference: float | None) -> Cost:
-        walked = Walk(world, policy, calendar, rollout, lambda done, of: tell(policy.name, done, of)).run()
-        return cost_of(world, walked, calendar, reference)
+    def walk(policy: Policy, here: World, reference: float | None) -> tuple[Cost, Walked]:
+        rollout, _ = simulated(here.spec.rollout)
+        walked = Walk(here, policy, calendar, rollout, lambda done, of: tell(policy.name, done, of)).run()
+        return cost_of(here, walked, calendar, reference), walked
 
-    done: dict[str, Cost] = {never.name: walk(never, None)}
-    reference = done[never.name].loss
-    for policy in asked:
-        if policy.name not in done:
-            done[policy.name] = walk(policy, reference)
-    for policy in asked:
-        fits = done[policy.name].fits
-        if policy.drift and fits > 1:
-            peer = same_budget(policy, fits, calendar.looks)
-            done[f"{peer.name} ({policy.name})"] = walk(peer, reference)
-    costs = list(done.values())
-    rows = sum(point.rows for point in costs[0].over_time)
+    never, unmoved = walk(Policy("never"), world, None)
+    entries = [(policy, world) for policy in asked]
+    entries += [
+        (replace(policy, name=f"{policy.name} [{one.name}]"), here) for one, here in worlds for policy in asked if not policy.oracle
+    ]
+    costs = [never, *(walk(policy, here, never.loss)[0] for policy, here in entries)]
+    for (policy, here), done in zip(entries, costs[1:], strict=True):
+        if policy.drift and done.fits > 1:
+            costs.append(walk(same_budget(policy, done.fits, calendar.looks), here, never.loss)[0])
+    if world.spec.task == "binary":
+        moved = moved_intercept(world, never, unmoved, calendar)
+        costs = [*(with_base_rate(one, never.loss, moved.loss) for one in costs), moved]
+    rows = sum(point.rows for point in never.over_time)
     loss = world.spec.rollout.shadows[0].loss
     said = recommend(costs, loss)
     return Comparison(world.spec.name, loss, calendar.start, calendar.until, calendar.step, rows, world.fits, costs, said, notes)
@@ -119,7 +127,7 @@ def simulated(spec: RolloutSpec) -> tuple[RolloutSpec, list[str]]:
 
 def recommend(costs: Sequence[Cost], loss: str) -> str:
     """Return in words which policy to take: the one with the fewest fits among those near the best loss, and what speaks against it."""
-    real = [one for one in costs if one.policy != "oracle" and one.budget_of is None]
+    real = [one for one in costs if not one.reference and one.budget_of is None]
     best = min(real, key=lambda one: one.loss)
     near = [one for one in real if one.loss <= best.loss * _AS_GOOD]
     chosen = min(near, key=lambda one: (one.fits, one.loss))
@@ -131,6 +139,8 @@ def recommend(costs: Sequence[Cost], loss: str) -> str:
     ]
     if best is not chosen:
         said.append(f"{best.policy} reaches {best.loss:.4g}, less than 5 % better, and takes {best.fits} fits.")
+    if chosen.base_rate is not None:
+        said.append(f"{chosen.base_rate:.0%} of its gain is the moving base rate: the first model with a moved intercept has it too.")
     said += _beside(costs)
     if chosen.rejections > chosen.promotions:
         said.append(
@@ -148,25 +158,8 @@ def _beside(costs: Sequence[Cost]) -> list[str]:
         if peer.budget_of is not None:
             better = "better" if loss[peer.budget_of] < peer.loss else "no better"
             said.append(f"{peer.budget_of} is {better} than the calendar with {peer.fits} fits ({peer.loss:.4g}).")
-        if peer.policy == "oracle":
+        if peer.policy == BASE_RATE:
+            said.append(f"Moving nothing but the first model's intercept gives {peer.loss:.4g}.")
+        elif peer.reference:
             said.append(f"Refitting at each step and promoting unseen gives {peer.loss:.4g} with {peer.fits} fits.")
     return said
-
-
-def table(found: Comparison) -> list[str]:
-    """Return the table as lines of text."""
-    head: tuple[str, ...] = ("policy", found.loss, "to never", "fits", "promoted", "rejected", "rolled back")
-    lines = [head]
-    for one in found.costs:
-        name = f"{one.policy} (as many as {one.budget_of})" if one.budget_of else one.policy
-        numbers = (f"{one.loss:.4g}", f"{one.relative:.2f}", one.fits, one.promotions, one.rejections, one.rollbacks)
-        lines.append((name, *map(str, numbers)))
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    rows = [_line(line, widths) for line in lines]
-    span = f"{found.start:%Y-%m-%d} to {found.until:%Y-%m-%d} in steps of {format_duration(found.step)}"
-    return [f"{found.pipeline}: {found.rows} rows, {span}; {found.fits} different fits", *rows, "", found.recommendation]
-
-
-def _line(cells: tuple[str, ...], widths: list[int]) -> str:
-    """The first to the left, the others to the right."""
-    return "  ".join([cells[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True))])

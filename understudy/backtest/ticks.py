@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from contracts.errors import UnderstudyError
 from contracts.events import Trigger
 from contracts.rollout import (
     Act,
@@ -19,15 +18,15 @@ from contracts.rollout import (
     fresh_state,
 )
 from contracts.spec import RolloutSpec
-from contracts.verdict import Outcome, Verdict
+from contracts.verdict import Verdict
+from flows.stages.evidence import weighed
 from rollout.assess import assess
 from rollout.contest import Contest, contest_of, follows
 from rollout.reconcile import desired_aliases, reconcile
 from rollout.rules import rules_of
+from rollout.settle import settle
 from understudy.backtest.memory import Memory
 from understudy.backtest.world import Version, World
-
-_MOST = 12  # decisions at one time: start, promote, watch and a few repairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +71,13 @@ class Ticks:
 
     def settle(self, now: datetime) -> None:
         """Tick until nothing more happens."""
-        for _ in range(_MOST):
-            decision = reconcile(self._spec, self.state, self._evidence(now), now)
-            if decision.act is Act.HOLD:
-                return
+        settle(lambda: self._tick(now))
+
+    def _tick(self, now: datetime) -> Act:
+        decision = reconcile(self._spec, self.state, self._evidence(now), now)
+        if decision.act is not Act.HOLD:
             self._keep(decision, now)
+        return decision.act
 
     def _keep(self, decision: Decision, now: datetime) -> None:
         self.state = decision.state
@@ -97,8 +98,5 @@ class Ticks:
         at_work = follows(contest, shadow, None, now, now)
         judged, against = (self._memory.version(one.version).package.manifest.classes for one in (contest.judged, contest.against))
         rules = rules_of(self._spec, state)
-        try:
-            found = assess(contest, heard, rules, spec.task, (judged, against), now - spec.columns.labels_due)
-        except UnderstudyError as error:
-            return Verdict("measurement", Outcome.ERROR, None, None, 0, error.message), at_work
-        return (*found.verdicts, at_work)
+        known_by = now - spec.columns.labels_due
+        return weighed(lambda: assess(contest, heard, rules, spec.task, (judged, against), known_by), at_work)[0]

@@ -11,6 +11,7 @@ from contracts.events import Cause, Trigger
 from contracts.rollout import Phase
 from contracts.spec import RolloutSpec
 from contracts.verdict import Outcome, Verdict, worst
+from training.windows import Tried
 from understudy.backtest.alarms import Alarms
 from understudy.backtest.memory import Memory
 from understudy.backtest.policies import Policy
@@ -22,7 +23,11 @@ _TICKS = 7  # in a step, while a rollout is under way
 
 @dataclass(frozen=True, slots=True)
 class Refit:
-    """A retrain: when, why, and whether its offline gates let it through."""
+    """A retrain: when, why, on which window, and whether its offline gates let it through.
+
+    Attributes:
+        tried: what each of several windows was worth. seconds: that the fit takes on this machine.
+    """
 
     at: datetime
     cause: str
@@ -30,6 +35,9 @@ class Refit:
     version: str
     passed: bool
     verdicts: tuple[Verdict, ...]
+    window: str
+    tried: tuple[Tried, ...] = ()
+    seconds: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +142,8 @@ class Walk:
         champion = self.memory.version(state.champion.version) if state.champion and not self.policy.oracle else None
         verdicts = () if self.policy.oracle and self.refits else self.world.judged(version, champion)
         passed = worst(verdicts) is Outcome.PASS or (self.policy.oracle and bool(self.refits))
-        self.refits.append(Refit(at, trigger.cause.value, trigger.reason, version.model.version, passed, verdicts))
+        how = (version.window, version.tried, version.seconds)
+        self.refits.append(Refit(at, trigger.cause.value, trigger.reason, version.model.version, passed, verdicts, *how))
         if passed:
             self.ticks.submit(version, verdicts, trigger, at)
             self.ticks.settle(at)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+import json
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -16,10 +18,12 @@ from contracts.errors import UsageError
 from contracts.package import package_digest
 from contracts.rollout import ModelRef
 from contracts.verdict import Verdict
-from training.compare import Answers, Evaluation, compare, unmeasured, unseen
+from flows.stages.evaluate import Rival, hold_trial
+from flows.stages.held_out import answers_to
 from training.fit import fit
 from training.gates import judge_all
 from training.threads import threads_for
+from training.windows import Tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,24 +31,39 @@ class Version:
     """A fitted version.
 
     Attributes:
-        held_out: event_time, label and prediction of the rows that were held out from it.
+        rows: that were held out from it. held_out: event_time, label and prediction of these.
+        window: that it was fitted on. tried: what each of several was worth.
+        seconds: that the fit took on this machine.
     """
 
     model: ModelRef
     package: LoadedPackage
     rows: pd.DataFrame
     held_out: pd.DataFrame
+    window: str
+    tried: tuple[Tried, ...]
+    seconds: float = field(compare=False)
+
+
+@dataclass
+class _Shared:
+    """What worlds over one history share: fits by newest row and by what decides a fit, and answers by package."""
+
+    fits: dict[tuple[datetime, str], Version] = field(default_factory=dict)
+    answers: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
 
 class World:
-    """One pipeline's history; all policies share its fits and answers.
+    """One pipeline's history; all policies share its fits and answers, and so do variants of the pipeline where they fit the same.
 
     Args:
         history: every row of the source with event_time, in order of time.
     """
 
-    def __init__(self, pipeline: Pipeline, history: pd.DataFrame) -> None:
+    def __init__(self, pipeline: Pipeline, history: pd.DataFrame, shared: _Shared | None = None) -> None:
         self.pipeline, self.spec = pipeline, pipeline.spec
+        self._shared = shared or _Shared()
+        self._decides_fit = _decides_fit(pipeline)
         self._history = history.reset_index(drop=True)
         self.times = self._history[EVENT_TIME].to_numpy(dtype="datetime64[us]")
         self.labels = self._history[self.spec.columns.target]
@@ -59,13 +78,15 @@ class World:
                 "batch": range(len(history)),
             }
         )
-        self._fits: dict[tuple[datetime, str], Version] = {}
-        self._answers: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+
+    def varied(self, pipeline: Pipeline) -> World:
+        """Return the same history under another spec; fits that it does not change are shared."""
+        return World(pipeline, self._history, self._shared)
 
     @property
     def fits(self) -> int:
-        """How many different fits were made."""
-        return len(self._fits)
+        """How many different fits were made, those of other variants too."""
+        return len(self._shared.fits)
 
     def upto(self, now: datetime) -> int:
         """Return how many rows have happened by now."""
@@ -84,10 +105,10 @@ class World:
         rows = self._history.iloc[: self.known(now)]
         if rows.empty:
             raise UsageError(f"No label is known by {now:%Y-%m-%d %H:%M}: nothing can be fitted.", "Begin later: --from DATE.")
-        key = (rows[EVENT_TIME].iloc[-1].to_pydatetime(), self.pipeline.spec_digest)
-        if key not in self._fits:
-            self._fits[key] = self._fit(rows, key[0])
-        return self._fits[key]
+        key = (rows[EVENT_TIME].iloc[-1].to_pydatetime(), self._decides_fit)
+        if key not in self._shared.fits:
+            self._shared.fits[key] = self._fit(rows, key[0])
+        return self._shared.fits[key]
 
     def answers(self, version: Version, rows: np.ndarray) -> np.ndarray:
         """Return what a version answers to rows; it is asked once for each.
@@ -98,10 +119,10 @@ class World:
         Returns:
             (n,) numbers, or (n, k) probabilities.
         """
-        if version.model.digest not in self._answers:
+        if version.model.digest not in self._shared.answers:
             width = (len(version.package.manifest.classes),) if self.spec.task == "multiclass" else ()
-            self._answers[version.model.digest] = np.empty((len(self.times), *width)), np.zeros(len(self.times), dtype=bool)
-        values, there = self._answers[version.model.digest]
+            self._shared.answers[version.model.digest] = np.empty((len(self.times), *width)), np.zeros(len(self.times), dtype=bool)
+        values, there = self._shared.answers[version.model.digest]
         missing = rows[~there[rows]]
         if len(missing):
             with threads_for(len(missing)):
@@ -116,33 +137,33 @@ class World:
 
     def judged(self, candidate: Version, champion: Version | None) -> tuple[Verdict, ...]:
         """Hold a candidate against every offline gate, on the rows that neither has seen; as the evaluate and gate stages do."""
-        rows = candidate.rows if champion is None else unseen(candidate.rows, pd.Timestamp(champion.model.cutoff))
-        nothing_fair = rows.empty
-        rows = candidate.rows if nothing_fair else rows
-        rival = None if champion is None or nothing_fair else _say(champion.package, rows)
-        overall, slices = compare(self.spec, rows, _say(candidate.package, rows), rival)
-        found = Evaluation(overall, slices, champion.model.version if champion else None, len(candidate.rows) - len(rows))
-        return judge_all(self.spec.gates, unmeasured(found) if nothing_fair else found)
+        rival = None if champion is None else Rival(champion.model, lambda: champion.package)
+        return judge_all(self.spec.gates, hold_trial(self.spec, candidate.rows, candidate.package, rival).evaluation)
 
     def _fit(self, rows: pd.DataFrame, newest: datetime) -> Version:
-        spec, window = self.spec, self.spec.train.window
+        spec, reach = self.spec, self.spec.train.reach
         labelled = rows[EVENT_TIME][rows[spec.columns.target].notna()]
-        if isinstance(window, timedelta) and not labelled.empty:  # older rows could not be fitted anyway
-            rows = rows[rows[EVENT_TIME] >= labelled.iloc[-1] - spec.train.holdout - window]
+        if reach is not None and not labelled.empty:  # older rows could not be fitted anyway
+            rows = rows[rows[EVENT_TIME] >= labelled.iloc[-1] - spec.train.holdout - reach]
         if spec.columns.key:
             rows = rows.drop_duplicates(spec.columns.key, keep="last")  # as a snapshot has it
+        began = time.perf_counter()
         done = fit(rows, spec, self.pipeline.params, self.pipeline.feature_code)
+        seconds = time.perf_counter() - began
         digest = package_digest(done.files)
         model = ModelRef(f"{newest:%Y-%m-%dT%H:%M:%S}", digest, "", f"{newest:%Y-%m-%dT%H:%M:%S}", done.cutoff)
         package = load_files(done.files, digest)
-        said = _say(package, done.held_out).values.tolist()
-        held_out = pd.DataFrame({EVENT_TIME: done.held_out[EVENT_TIME], "label": done.held_out[spec.columns.target], "prediction": said})
-        return Version(model, package, done.held_out, held_out)
+        with threads_for(len(done.held_out)):
+            held_out = answers_to(done.held_out, spec.columns.target, package.predict)
+        return Version(model, package, done.held_out, held_out, done.window, done.tried, seconds)
 
 
-def _say(package: LoadedPackage, rows: pd.DataFrame) -> Answers:
-    with threads_for(len(rows)):
-        return Answers(package.predict(rows), package.manifest.classes)
+def _decides_fit(pipeline: Pipeline) -> str:
+    """Return all that decides a fit beside its rows; gates, rollout and monitors do not."""
+    spec = pipeline.spec
+    slices = [gate.slice for gate in spec.gates]
+    parts = [spec.task, spec.columns.model_dump_json(by_alias=True), spec.train.model_dump_json(), pipeline.params.model_dump_json()]
+    return json.dumps([*parts, slices, pipeline.feature_code])
 
 
 def _us(at: datetime) -> Any:

@@ -14,6 +14,8 @@ from understudy.main import Options
 @click.command()
 @click.argument("pipeline")
 @click.option("--policy", "policies", multiple=True, help="never, every:7d, drift, drift+every:28d or oracle; may be repeated.")
+@click.option("--set", "changes", multiple=True, help="KEY=VALUE of pipeline.yaml for all rows, such as rollout.stages.0.margin=5.")
+@click.option("--variant", "variants", multiple=True, help="NAME:KEY=VALUE,... : a row of its own beside each policy; may be repeated.")
 @click.option("--from", "start", type=click.DateTime(), help="When the walk begins (UTC); what is older is history for the first model.")
 @click.option("--until", type=click.DateTime(), help="When it ends (UTC); the newest row when not given.")
 @click.option("--step", default="7d", show_default=True, help="How often a policy is asked whether to refit.")
@@ -23,6 +25,8 @@ def backtest(
     options: Options,
     pipeline: str,
     policies: tuple[str, ...],
+    changes: tuple[str, ...],
+    variants: tuple[str, ...],
     start: datetime | None,
     until: datetime | None,
     step: str,
@@ -33,8 +37,10 @@ def backtest(
     from adapters.settings import read_settings
     from adapters.sources import read_new_rows
     from contracts.duration import parse_duration
-    from understudy.backtest.compare import calendar_of, compare_policies, table
+    from understudy.backtest.compare import calendar_of, compare_policies
     from understudy.backtest.policies import DEFAULT, parse_policy
+    from understudy.backtest.table import table
+    from understudy.backtest.variants import parse_change, parse_variant, varied
     from understudy.backtest.world import World
 
     try:
@@ -47,10 +53,14 @@ def backtest(
     for name in asked:
         parse_policy(name, width)  # a mistake is found before anything is read
     loaded = load_pipeline(read_settings(options.home, options.pipelines), pipeline)
+    loaded = varied(loaded, [parse_change(one) for one in changes])
+    others = [parse_variant(one) for one in variants]
+    for one in others:
+        varied(loaded, one.changes)
     begin, end = (None if at is None else at.replace(tzinfo=UTC) for at in (start, until))
     history = read_new_rows(loaded.spec, None, end)
     world = World(loaded, history)
-    found = compare_policies(world, asked, calendar_of(history, world, begin, end, width), _tell)
+    found = compare_policies(world, asked, calendar_of(history, world, begin, end, width), _tell, others)
     lines = table(found)
     if report is not None:
         from understudy.backtest.report import write_report

@@ -10,8 +10,9 @@ import pytest
 
 from contracts.rollout import Act
 from tests.understudy.backtest.tiny import BEGIN, CALENDAR, DAY, SHIFT, STEP, rows, world_of
-from understudy.backtest.compare import Comparison, compare_policies, recommend, table
+from understudy.backtest.compare import Comparison, compare_policies, recommend
 from understudy.backtest.cost import Cost
+from understudy.backtest.table import table
 
 POLICIES = ("never", "every:4d", "drift", "drift+every:8d", "oracle")
 

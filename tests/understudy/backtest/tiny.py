@@ -53,7 +53,8 @@ def settings_of(folder: Path, spec: dict[str, Any] | None = None) -> Settings:
     place = folder / "pipelines" / "tiny"
     place.mkdir(parents=True, exist_ok=True)
     (place / "pipeline.yaml").write_text(json.dumps(spec or SPEC))
-    (place / "params.yaml").write_text("seed: 0\nestimator: {alpha: 1.0}\n")
+    of_ridge = (spec or SPEC)["train"]["estimator"].endswith("Ridge")
+    (place / "params.yaml").write_text(f"seed: 0\nestimator: {'{alpha: 1.0}' if of_ridge else '{}'}\n")
     return read_settings(folder / "home", folder / "pipelines")
 
 
