@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from adapters.settings import Settings
 from contracts import spec as spec_types
+from contracts.duration import parse_duration
 from contracts.errors import SpecError, UsageError
 from contracts.spec import Params, PipelineSpec
 
@@ -28,6 +29,7 @@ class Pipeline:
         suite: the Great Expectations suite as JSON, or None where the file is absent.
         spec_digest: sha256 over pipeline.yaml, params.yaml and the feature code: everything that decides a fit beside the data.
         feature_code: text of the feature module, or None.
+        window: the training window that somebody asked for instead of the spec's, or None; it is in the digest.
     """
 
     spec: PipelineSpec
@@ -36,6 +38,24 @@ class Pipeline:
     suite: dict[str, Any] | None
     spec_digest: str
     feature_code: str | None
+    window: str | None = None
+
+
+def with_window(pipeline: Pipeline, window: str | None) -> Pipeline:
+    """Return the pipeline with another training window, `all` or a duration; unchanged for None.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if window is None:
+        return pipeline
+    try:
+        value = "all" if window == "all" else parse_duration(window)
+    except ValueError as error:
+        raise UsageError(f"The window {error}.", "Or write `all`.") from error
+    train = pipeline.spec.train.model_copy(update={"window": value})
+    digest = hashlib.sha256(f"{pipeline.spec_digest} train.window={window}".encode()).hexdigest()
+    return replace(pipeline, spec=pipeline.spec.model_copy(update={"train": train}), spec_digest=digest, window=window)
 
 
 def list_pipelines(settings: Settings) -> list[str]:

@@ -40,6 +40,15 @@ class RunState:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownRun:
+    """A run that is there already: under which key it was made, and where it stands."""
+
+    run: FlowRun
+    key: str
+    state: RunState
+
+
+@dataclass(frozen=True, slots=True)
 class Planned:
     """A run that is still to come, or waits for a slot.
 
@@ -137,8 +146,7 @@ class PrefectApi:
         found = self._ask("GET", f"flow_runs/{quote(run_id, safe='')}")
         if found is None:
             raise UsageError(f"There is no flow run {run_id} on {self._url}.", "Look into the Prefect UI.")
-        state = found.get("state") or {}
-        return RunState(str(state.get("type", "")), str(state.get("name", "")), str(state.get("message") or ""))
+        return _state(found)
 
     def unfinished(self, tag: str) -> list[FlowRun]:
         """Return the runs of deployments with a tag that some process should be at work on.
@@ -166,6 +174,17 @@ class PrefectApi:
         deployments: dict[str, Any] = {"tags": {"all_": [tag]}} | ({"id": {"any_": [deployment]}} if deployment else {})
         wanted = {"flow_runs": runs, "deployments": deployments, "sort": "EXPECTED_START_TIME_ASC", "limit": 200}
         return [self._planned(one) for one in self._ask("POST", "flow_runs/filter", wanted) or []]
+
+    def runs_by_key(self, deployment_id: str, prefix: str) -> list[KnownRun]:
+        """Return the newest runs of a deployment whose idempotency key begins so, newest first.
+
+        Raises:
+            OutsideError: the server cannot be reached or refuses us.
+        """
+        wanted = {"deployments": {"id": {"any_": [deployment_id]}}, "sort": "EXPECTED_START_TIME_DESC", "limit": 200}
+        runs = self._ask("POST", "flow_runs/filter", wanted) or []
+        found = [KnownRun(self._run(one), one.get("idempotency_key") or "", _state(one)) for one in runs]
+        return [one for one in found if one.key.startswith(prefix)]
 
     def drop(self, run_id: str, name: str, message: str) -> None:
         """Set a run that has not begun to Cancelled under a name that says why.
@@ -224,3 +243,8 @@ class PrefectApi:
             remedy = "Check PREFECT_API_AUTH_STRING." if answer.status_code in (401, 403) else "Look into its log."
             raise OutsideError(f"Prefect at {self._url} answered {answer.status_code}.", remedy)
         return content
+
+
+def _state(found: dict[str, Any]) -> RunState:
+    state = found.get("state") or {}
+    return RunState(str(state.get("type", "")), str(state.get("name", "")), str(state.get("message") or ""))

@@ -1,7 +1,8 @@
 """The traffic log as pandas frames, one row per answered row; times are datetime64[us, UTC].
 
-Only the parts of a batch that a frame shows are decoded: of 100,000 rows logged one by one that is a fraction of a second. `since` (wall
-clock) leaves out segments that nobody has written to since then; `batch` numbers the micro-batches of a frame.
+Only the parts of a batch that a frame shows are decoded: of 100,000 rows logged one by one that is a fraction of a second. On the wall
+clock `since` leaves out segments that nobody has written to since then, and `until` what was stamped later; `batch` numbers the
+micro-batches of a frame.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ class _Asked(msgspec.Struct, gc=False):
 class _Shadowed(msgspec.Struct, gc=False):
     version: str
     epoch: int
+    answered_at: int
     latency_us: int
     request_ids: list[str]
     rows: list[int]
@@ -86,11 +88,19 @@ class _Table:
         return np.repeat(np.arange(len(self.sizes)), self.sizes)
 
 
-def _table(log: TrafficLog, stream: str, kind: type[msgspec.Struct], each: tuple[str, ...], since: datetime | None) -> _Table:
+_STAMPS = ("logged_at", "received_at", "answered_at")
+_Span = tuple[datetime | None, datetime | None]  # wall clock
+
+
+def _table(log: TrafficLog, stream: str, kind: type[msgspec.Struct], each: tuple[str, ...], span: _Span) -> _Table:
     decode = msgspec.msgpack.Decoder(kind).decode
     table = _Table({name: [] for name in each}, {name: [] for name in kind.__struct_fields__ if name not in each}, [])
-    for body in log.bodies(stream, since):
+    stamp = next(name for name in _STAMPS if name in kind.__struct_fields__)
+    last = None if span[1] is None else epoch_us(span[1])
+    for body in log.bodies(stream, span[0]):
         one = decode(body)
+        if last is not None and getattr(one, stamp) > last:
+            continue
         size = len(one.request_ids)  # type: ignore[attr-defined]  # every kind above has it
         table.sizes.append(size)
         for name, values in table.each.items():
@@ -108,14 +118,14 @@ def _texts(values: list[str]) -> pd.Series[Any]:
     return pd.Series(values, dtype="str")
 
 
-def answers(log: TrafficLog, since: datetime | None = None) -> pd.DataFrame:
+def answers(log: TrafficLog, since: datetime | None = None, until: datetime | None = None) -> pd.DataFrame:
     """Return what users were answered, one row each.
 
     Returns:
         request_id, row, event_time, version, epoch, arm, propensity, unit (the request's id where none was told), prediction, latency_ms,
         logged_at, batch.
     """
-    table = _table(log, "answers", _Answered, ("request_ids", "rows", "event_times", "units", "predictions"), since)
+    table = _table(log, "answers", _Answered, ("request_ids", "rows", "event_times", "units", "predictions"), (since, until))
     units = [request if unit is None else unit for unit, request in zip(table.each["units"], table.each["request_ids"], strict=True)]
     return pd.DataFrame(
         {
@@ -170,12 +180,12 @@ def _add(columns: dict[str, list[Any]], more: dict[str, list[Any]], before: int,
             values.extend([None] * (before + count - len(values)))
 
 
-def feedback(log: TrafficLog, since: datetime | None = None) -> pd.DataFrame:
+def feedback(log: TrafficLog, since: datetime | None = None, until: datetime | None = None) -> pd.DataFrame:
     """Return labels and rewards, the last of each for each (request_id, row): request_id, row, label, reward, observed_at.
 
     A reward is a number, a number by name, or None.
     """
-    table = _table(log, "feedback", _Feedback, ("request_ids", "rows", "labels", "rewards", "observed_at"), since)
+    table = _table(log, "feedback", _Feedback, ("request_ids", "rows", "labels", "rewards", "observed_at"), (since, until))
     received = np.repeat(np.array(table.batch["received_at"], dtype="int64"), table.sizes)
     order = np.argsort(received, kind="stable").tolist()
     keys = list(zip(table.each["request_ids"], table.each["rows"], strict=True))
@@ -209,12 +219,12 @@ def _last_by_name(keys: list[Any], values: list[Any], order: list[int]) -> dict[
     return found
 
 
-def shadow_answers(log: TrafficLog, version: str, since: datetime | None = None) -> pd.DataFrame:
+def shadow_answers(log: TrafficLog, version: str, since: datetime | None = None, until: datetime | None = None) -> pd.DataFrame:
     """Return what a model in shadow answered: request_id, row, version, epoch, prediction, latency_ms, error, batch.
 
     One row for each (request_id, row, epoch), the last one: a shadow process that was killed repeats its last group when it comes back.
     """
-    table = _table(log, f"shadow-{version}", _Shadowed, ("request_ids", "rows", "predictions"), since)
+    table = _table(log, f"shadow-{version}", _Shadowed, ("request_ids", "rows", "predictions"), (since, until))
     frame = pd.DataFrame(
         {
             "request_id": _texts(table.each["request_ids"]),
@@ -230,9 +240,9 @@ def shadow_answers(log: TrafficLog, version: str, since: datetime | None = None)
     return frame.drop_duplicates(["request_id", "row", "epoch"], keep="last").reset_index(drop=True)
 
 
-def failures(log: TrafficLog, since: datetime | None = None) -> pd.DataFrame:
+def failures(log: TrafficLog, since: datetime | None = None, until: datetime | None = None) -> pd.DataFrame:
     """Return requests that failed through a fault of ours: request_id, version, epoch, error, logged_at, batch."""
-    table = _table(log, "failures", _Failed, ("request_ids",), since)
+    table = _table(log, "failures", _Failed, ("request_ids",), (since, until))
     return pd.DataFrame(
         {
             "request_id": _texts(table.each["request_ids"]),

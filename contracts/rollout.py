@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from contracts.events import Intent
 from contracts.verdict import Verdict
@@ -208,12 +209,31 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Basis:
+    """On what verdicts rest, so that anybody can compute them again from the traffic log.
+
+    Attributes:
+        state: what was remembered when they were measured.
+        rollout: the rollout's spec of then, as JSON.
+        began: when the epoch of the evidence began; heard_at: what the log held by then was read. Both on the wall clock.
+        clock: on the pipeline's clock.
+    """
+
+    state: RolloutState
+    rollout: dict[str, Any]
+    began: datetime
+    heard_at: datetime
+    clock: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
-    """What one tick measured: the verdicts of an epoch, and when, on the pipeline's clock."""
+    """What one tick measured: the verdicts of an epoch, when on the pipeline's clock, and on what they rest."""
 
     epoch: int
     clock: datetime
     verdicts: tuple[Verdict, ...]
+    basis: Basis | None = None
 
 
 class Act(StrEnum):
@@ -266,6 +286,7 @@ class DecisionRecord:
 
     Attributes:
         at: wall clock. clock: the pipeline's clock (event time in replays).
+        basis: on what the verdicts rest; None where nothing was measured live.
     """
 
     id: int
@@ -280,3 +301,4 @@ class DecisionRecord:
     epoch: int
     phase: Phase
     verdicts: tuple[Verdict, ...] = field(default=())
+    basis: Basis | None = None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
     from prefect.schedules import Schedule
 
-FLOWS = ("retrain", "rollout", "monitor")
+FLOWS = ("retrain", "rollout", "monitor", "approval")
 _TAG = "understudy"
 
 
@@ -89,7 +89,7 @@ def _deployment(name: str, spec: PipelineSpec, chosen: Pool) -> RunnerDeployment
     made = _flow(name).to_deployment(
         name=spec.name,
         schedules=schedules(name, spec),
-        concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=strategy),
+        concurrency_limit=None if name == "approval" else ConcurrencyLimitConfig(limit=1, collision_strategy=strategy),
         parameters={"pipeline": spec.name},
         description=_DESCRIPTIONS[name].format(pipeline=spec.name),
         tags=[_TAG, spec.name, name],
@@ -110,7 +110,7 @@ def schedules(name: str, spec: PipelineSpec) -> list[Schedule]:
     """Return the cron schedule of one flow; inactive where time is what the data says: a replay starts its own runs."""
     from prefect.schedules import Cron
 
-    line = getattr(spec.schedule, name)
+    line = getattr(spec.schedule, name, None)  # nobody is asked by the clock
     if line is None:
         return []
     more = {"cause": "schedule", "reason": f"scheduled: {line}", "actor": "cron"} if name == "retrain" else {}
@@ -121,4 +121,5 @@ _DESCRIPTIONS = {
     "retrain": "Pull fresh data of **{pipeline}**, check it, refit with pinned hyperparameters, pass the offline gates, ask for promotion.",
     "rollout": "One tick of the rollout of **{pipeline}**: look, judge, decide, save, act.",
     "monitor": "Hold the traffic of **{pipeline}** against what its champion was trained on.",
+    "approval": "Ask a person whether a candidate of **{pipeline}** may become champion: press Resume in a run to answer.",
 }

@@ -14,6 +14,7 @@ from pydantic import Field
 from contracts.duration import format_duration
 from contracts.errors import BatchRefused, UsageError
 from contracts.events import Cause, Trigger
+from contracts.verdict import Outcome
 from flows import artifacts, notices
 from flows.missed import stands_for_missed
 from flows.patience import step
@@ -27,19 +28,27 @@ if TYPE_CHECKING:
     from training.compare import Evaluation
 
 NOT_MET = "GatesNotMet"  # the name of a completed run's state where the answer was no
-Snapshot = Annotated[str, Field(pattern=r"^s[0-9a-f]{12}$", description="such as s0123456789ab")]
+DRY = "DryRun"  # the same where nothing was to be kept
+Snapshot = Annotated[str, Field(pattern=r"^s[0-9a-f]{12}$")]
+
+
+def titled(title: str, **limits: Any) -> Any:
+    """Return a field of the form; Prefect would put the parameter's name over it."""
+    return Field(json_schema_extra={"title": title}, **limits)
 
 
 @flow(name="retrain", flow_run_name="retrain {pipeline}, {cause}")
 def retrain(  # the form in the UI has one field for each
-    pipeline: str,
-    reason: Annotated[str, Field(min_length=3, max_length=500)] = "started by hand",
-    cause: Cause = Cause.OPERATOR,
-    actor: Annotated[str, Field(min_length=1, max_length=128)] = "Prefect UI",
-    snapshot: Snapshot | None = None,
-    until: datetime | None = None,
-    force: bool = False,
-    alert_id: Annotated[str, Field(max_length=200)] | None = None,
+    pipeline: Annotated[str, titled("Pipeline")],
+    reason: Annotated[str, titled("Why", min_length=3, max_length=500)] = "started by hand",
+    cause: Annotated[Cause, titled("Cause")] = Cause.OPERATOR,
+    actor: Annotated[str, titled("Who", min_length=1, max_length=128)] = "Prefect UI",
+    snapshot: Annotated[Snapshot | None, titled("Snapshot")] = None,
+    until: Annotated[datetime | None, titled("Rows until")] = None,
+    window: Annotated[str, titled("Training window", pattern=r"^(all|[0-9]+[smhdw])?$")] = "",
+    force: Annotated[bool, titled("Fit again")] = False,
+    dry_run: Annotated[bool, titled("Dry run")] = False,
+    alert_id: Annotated[Annotated[str, Field(max_length=200)] | None, titled("Alert")] = None,
 ) -> Any:
     """Refit a model with its pinned hyperparameters and ask that it become champion.
 
@@ -50,13 +59,15 @@ def retrain(  # the form in the UI has one field for each
         actor: who asks.
         snapshot: fit on this snapshot (such as s0123456789ab, see `understudy snapshots`); empty: pull fresh rows first.
         until: only rows whose label was known by then; empty: all there are.
+        window: fit on so much history, such as 90d, 12w or all; empty: the spec's `train.window`. It is kept in the lineage.
         force: fit even where nothing changed since a version was registered.
+        dry_run: everything up to the offline gates; nothing is registered and nothing asks to become champion.
         alert_id: the alert that this answers; the webhook fills it in.
     """
     from flows.stages.step_clock import StepClock
     from flows.stages.work import work_folder
 
-    world = open_world(pipeline)
+    world = open_world(pipeline, window)
     if missed := stands_for_missed(world.settings, world.pipeline.spec.schedule.catch_up):
         return missed
     log, clock = get_run_logger(), StepClock()
@@ -65,24 +76,31 @@ def retrain(  # the form in the UI has one field for each
     with work_folder(world.settings, pipeline, str(flow_run.id)) as work:
         with clock.step("ingest"):
             data, new_rows = pull(pipeline, snapshot, until)
-        known = None if new_rows or force else look_up(pipeline, data)
+        known = None if new_rows or force or dry_run else look_up(pipeline, data, window)
         if known is not None:
             submit(pipeline, *known, trigger)
             return Completed(message=f"Nothing was fitted: no new row came, and version {known[0].version} has the same lineage.")
         with clock.step("fit"):
-            fitted = fit_in_time(pipeline, data, work, world.pipeline.spec.train.timeout)
+            fitted = fit_in_time(pipeline, data, work, world.pipeline.spec.train.timeout, window)
         with clock.step("evaluate"):
-            evaluation = evaluate(pipeline, fitted, work)
+            evaluation = evaluate(pipeline, fitted, work, window)
         with clock.step("gate"):
             verdicts = gate(pipeline, evaluation, work)
+        if dry_run:
+            return Completed(name=DRY, message=f"A dry run: {_tally(verdicts)}. Nothing was registered and nothing submitted.")
         with clock.step("register"):
-            version = register(pipeline, fitted, evaluation, verdicts, trigger, work)
+            version = register(pipeline, fitted, evaluation, verdicts, trigger, work, window)
         with clock.step("submit"):
             submitted = submit(pipeline, version.model, verdicts, trigger)
     log.info(clock.report())
     if submitted:
         return Completed(message=f"Version {version.model.version} asks to become champion.")
     return Completed(name=NOT_MET, message=f"Version {version.model.version} did not meet its offline gates and is not submitted.")
+
+
+def _tally(verdicts: tuple[Verdict, ...]) -> str:
+    missed = [one.reason for one in verdicts if one.outcome is not Outcome.PASS]
+    return f"all {len(verdicts)} offline gates were met" if not missed else "not met: " + "; ".join(missed)
 
 
 @step("ingest")
@@ -107,22 +125,22 @@ def pull(pipeline: str, snapshot: str | None, until: datetime | None) -> tuple[s
 
 
 @step("look up")
-def look_up(pipeline: str, data: str) -> tuple[ModelRef, tuple[Verdict, ...]] | None:
+def look_up(pipeline: str, data: str, window: str = "") -> tuple[ModelRef, tuple[Verdict, ...]] | None:
     """Find the version that a fit on this snapshot would give again."""
     from adapters.data_repo import DataRepo
     from flows.stages.retrain import known_version
 
-    world = open_world(pipeline)
+    world = open_world(pipeline, window)
     found = known_version(world.settings, world.pipeline, DataRepo(world.settings).get(pipeline, data))
     return None if found is None else (found[0].model, found[1])
 
 
 @step("fit")
-def fit(pipeline: str, data: str, work: Path) -> FitResult:
+def fit(pipeline: str, data: str, work: Path, window: str = "") -> FitResult:
     """A snapshot's rows become a package."""
     from flows.stages.fit import fit_stage
 
-    world = open_world(pipeline)
+    world = open_world(pipeline, window)
     done = fit_stage(world.settings, world.pipeline, data, work)
     get_run_logger().info("Fitted %d rows up to %s; %d are held out", done.fitted_rows, done.cutoff.isoformat(), done.held_out_rows)
     if done.choice:
@@ -130,14 +148,14 @@ def fit(pipeline: str, data: str, work: Path) -> FitResult:
     return done
 
 
-def fit_in_time(pipeline: str, data: str, work: Path, limit: timedelta) -> FitResult:
+def fit_in_time(pipeline: str, data: str, work: Path, limit: timedelta, window: str = "") -> FitResult:
     """Fit, or say plainly that it took too long.
 
     Raises:
         UsageError: it took longer than the pipeline allows.
     """
     try:
-        return fit.with_options(timeout_seconds=limit.total_seconds())(pipeline, data, work)
+        return fit.with_options(timeout_seconds=limit.total_seconds())(pipeline, data, work, window)
     except TimeoutError as late:
         said = format_duration(limit)
         raise UsageError(
@@ -146,11 +164,11 @@ def fit_in_time(pipeline: str, data: str, work: Path, limit: timedelta) -> FitRe
 
 
 @step("evaluate")
-def evaluate(pipeline: str, fitted: FitResult, work: Path) -> Evaluation:
+def evaluate(pipeline: str, fitted: FitResult, work: Path, window: str = "") -> Evaluation:
     """Candidate and champion answer the same held-out rows."""
     from flows.stages.evaluate import evaluate_stage
 
-    world = open_world(pipeline)
+    world = open_world(pipeline, window)
     return evaluate_stage(world.settings, world.pipeline, fitted, world.ledger.state(pipeline).champion, work)
 
 
@@ -172,12 +190,12 @@ def gate(pipeline: str, evaluation: Evaluation, work: Path) -> tuple[Verdict, ..
 
 @step("register")
 def register(  # what a version is made of
-    pipeline: str, fitted: FitResult, evaluation: Evaluation, verdicts: tuple[Verdict, ...], trigger: Trigger, work: Path
+    pipeline: str, fitted: FitResult, evaluation: Evaluation, verdicts: tuple[Verdict, ...], trigger: Trigger, work: Path, window: str = ""
 ) -> Registered:
     """The model becomes a version, with its report and lineage."""
     from flows.stages.register import register_stage
 
-    world = open_world(pipeline)
+    world = open_world(pipeline, window)
     version = register_stage(world.settings, world.pipeline, fitted, evaluation, verdicts, trigger, work)
     if world.settings.mlflow_uri.startswith("http"):
         url = f"{world.settings.mlflow_uri}/#/models/{pipeline}/versions/{version.model.version}"

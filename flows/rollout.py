@@ -27,9 +27,48 @@ def rollout(pipeline: str) -> Any:
     world = open_world(pipeline)
     if missed := stands_for_missed(world.settings, world.pipeline.spec.schedule.catch_up):
         return missed
+<<<<<<< 16bfec6
+    acts = follow_through(pipeline)
+    ask_people(pipeline)
+    publish(pipeline)
+    return ", ".join(acts)
+
+
+def follow_through(pipeline: str) -> list[str]:
+    """Tick until there is nothing more to do; return what was done."""
+    acts = []
+    for _ in range(_MOST_TICKS):
+        act = tick_once(pipeline)
+        acts.append(act)
+        if act in {"hold", "repair"}:  # errors are counted by the schedule's ticks: tried again at once they would soon be too many
+            break
+        time.sleep(_SETTLE_SECONDS)
+    return acts
+
+
+@step("ask people")
+def ask_people(pipeline: str) -> None:
+    """Make the approval form, or withdraw it, as the ledger says."""
+    from adapters.prefect_api import PrefectApi
+    from flows.stages.forms import keep_forms
+
+    world, log = open_world(pipeline), get_run_logger()
+    if world.pipeline.spec.rollout.promotion == "automatic" or world.settings.prefect_api_url is None:
+        return
+    with PrefectApi(world.settings.prefect_api_url, world.settings.prefect_auth) as api:
+        forms = keep_forms(api, world.ledger, pipeline)
+    for one in forms.withdrawn:
+        log.info("The form %s was withdrawn", one.url)
+    if forms.waits is not None:
+        log.info("A person is asked: %s", forms.waits.url)
+        artifacts.link(pipeline, "form", forms.waits.url, "The form that waits for an answer: press Resume there")
+    if forms.trouble is not None:
+        log.warning(forms.trouble)
+=======
     acts = settle(lambda: Act(tick_once(pipeline)), lambda: time.sleep(_SETTLE_SECONDS))
     publish(pipeline)
     return ", ".join(acts)
+>>>>>>> 6494ae3
 
 
 @step("tick")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from adapters.pipeline_files import Pipeline, load_pipeline
+from adapters.pipeline_files import Pipeline, load_pipeline, with_window
 from adapters.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -25,11 +25,15 @@ class World:
 
 
 @cache
-def open_world(pipeline: str) -> World:
-    """Open everything a flow of one pipeline needs; once in a process, which does one flow run."""
+def open_world(pipeline: str, window: str = "") -> World:
+    """Open everything a flow of one pipeline needs; once in a process, which does one flow run.
+
+    Args:
+        window: the training window that was asked for instead of the spec's.
+    """
     from adapters.ledger import Ledger
     from adapters.registry import Registry
 
     settings = read_settings()
-    loaded = load_pipeline(settings, pipeline)
+    loaded = with_window(load_pipeline(settings, pipeline), window or None)
     return World(settings, loaded, Ledger(settings.ledger_url), Registry(settings))

@@ -25,7 +25,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_prefect(home: Path, port: int) -> Iterator[str]:
+def running_prefect(home: Path, port: int, *, ui: bool = False) -> Iterator[str]:
     """Start a server with its state in a folder, yield the API's URL, and stop it; started again it knows what it knew."""
     home.mkdir(parents=True, exist_ok=True)
     url = f"http://127.0.0.1:{port}/api"
@@ -34,7 +34,7 @@ def running_prefect(home: Path, port: int) -> Iterator[str]:
         "PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{home / 'prefect.db'}",
         "PREFECT_API_URL": url,
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_SERVER_UI_ENABLED": "false",
+        "PREFECT_SERVER_UI_ENABLED": str(ui).lower(),
         "DO_NOT_TRACK": "1",
     }
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]

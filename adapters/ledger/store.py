@@ -19,7 +19,7 @@ from adapters.ledger.observations import Observations
 from adapters.ledger.rows import from_json, text, time, to_json
 from contracts.errors import Conflict, OutsideError
 from contracts.events import Intent, IntentKind, Trigger
-from contracts.rollout import Act, Decision, DecisionRecord, ModelRef, Phase, RolloutState, Route, Submission, fresh_state
+from contracts.rollout import Act, Basis, Decision, DecisionRecord, ModelRef, Phase, RolloutState, Route, Submission, fresh_state
 from contracts.verdict import Verdict
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
@@ -85,8 +85,8 @@ class Ledger(Observations):
             states = [from_json(row, RolloutState) for row in connection.execute(select(tables.rollouts.c.state)).scalars()]
         return {state.pipeline: state.route for state in states if state.champion is not None}
 
-    def save(self, decision: Decision, clock: datetime) -> DecisionRecord:
-        """Swap the state, add the decision and consume what it answers, all or nothing.
+    def save(self, decision: Decision, clock: datetime, basis: Basis | None = None) -> DecisionRecord:
+        """Swap the state, add the decision with what its verdicts rest on, and consume what it answers, all or nothing.
 
         Raises:
             Conflict: somebody else decided first; read again and decide again.
@@ -95,7 +95,7 @@ class Ledger(Observations):
         try:
             with self._write() as connection:
                 _swap(connection, state)
-                added = connection.execute(insert(tables.decisions).values(_decision_row(decision, clock)))
+                added = connection.execute(insert(tables.decisions).values(_decision_row(decision, clock, basis)))
                 for table, ids in ((tables.intents, decision.intents), (tables.submissions, decision.submissions)):
                     connection.execute(update(table).where(table.c.id.in_(ids)).values(consumed_by=state.revision))
                 key = added.inserted_primary_key
@@ -224,7 +224,7 @@ def _swap(connection: Connection, state: RolloutState) -> None:
         raise Conflict(f"Revision {state.revision - 1} of '{state.pipeline}' is no longer the newest.", "Read again.")
 
 
-def _decision_row(decision: Decision, clock: datetime) -> dict[str, Any]:
+def _decision_row(decision: Decision, clock: datetime, basis: Basis | None) -> dict[str, Any]:
     state = decision.state
     return {
         "pipeline": state.pipeline,
@@ -238,12 +238,14 @@ def _decision_row(decision: Decision, clock: datetime) -> dict[str, Any]:
         "epoch": state.epoch,
         "phase": state.phase.value,
         "verdicts": [asdict(one) for one in decision.verdicts],
+        "basis": None if basis is None or not decision.verdicts else to_json(basis),
     }
 
 
 def _record(row: Any) -> DecisionRecord:
     values = {str(name): value for name, value in row.items()}
     values |= {"at": time(row["at"]), "clock": time(row["clock"]), "act": Act(row["act"]), "phase": Phase(row["phase"])}
+    values["basis"] = None if row["basis"] is None else from_json(row["basis"], Basis)
     return DecisionRecord(**values | {"verdicts": from_json(row["verdicts"], tuple[Verdict, ...])})
 
 

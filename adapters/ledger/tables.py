@@ -30,6 +30,7 @@ decisions = Table(
     Column("epoch", Integer, nullable=False),
     Column("phase", String(16), nullable=False),
     Column("verdicts", JSON, nullable=False),
+    Column("basis", JSON),
     UniqueConstraint("pipeline", "revision"),
 )
 

@@ -35,8 +35,10 @@ def draw(name: str, loss: str, never: Cost, drift: Cost, weeks: Sequence[Week], 
     _alarms(above, drift)
     above.set_ylabel(f"{loss}, mean by week")
     above.set_ylim(bottom=0)
-    above.legend(frameon=False, fontsize=8, loc="upper left")
-    above.set_title(f"{name}: the champion's error, and the alarms that refit it", fontsize=10, loc="left")
+    above.legend(
+        frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1), ncols=3
+    )  # over the plot: alarms may be anywhere in it
+    above.set_title(name, fontsize=10, loc="left")
     _strips(below, drift, weeks)
     for axis in (above, below):
         axis.spines[["top", "right"]].set_visible(False)

@@ -24,22 +24,23 @@ from rollout.rules import Rules
 _SLACK = timedelta(hours=1)  # between the clocks of this machine, the gateway's and the disk's; and a little of the epoch before
 
 
-def hear(settings: Settings, pipeline: Pipeline, contest: Contest, began: datetime) -> Heard:
+def hear(settings: Settings, pipeline: Pipeline, contest: Contest, began: datetime, until: datetime | None = None) -> Heard:
     """Read what the traffic log says about two versions.
 
     Args:
         began: when the epoch began, on the wall clock; with `clock: wall`, what was logged before any row that can count is not read.
+        until: what was written later, on the wall clock, is not read.
     """
     log = TrafficLog(settings.traffic / pipeline.spec.name)
     back = timedelta() if contest.watching else max(stage.rehearse for stage in pipeline.spec.rollout.shadows)
     since = began - back - _SLACK if pipeline.spec.clock == "wall" else None
-    answers = traffic_frames.answers(log, since)
+    answers = traffic_frames.answers(log, since, until)
     return Heard(
         answers=answers,
-        feedback=traffic_frames.feedback(log, since),
-        judged=traffic_frames.shadow_answers(log, contest.judged.version, began - _SLACK),
-        against=traffic_frames.shadow_answers(log, contest.against.version, since),
-        failures=traffic_frames.failures(log, began - _SLACK),
+        feedback=traffic_frames.feedback(log, since, until),
+        judged=traffic_frames.shadow_answers(log, contest.judged.version, began - _SLACK, until),
+        against=traffic_frames.shadow_answers(log, contest.against.version, since, until),
+        failures=traffic_frames.failures(log, began - _SLACK, until),
         asked=lambda: traffic_frames.features(log, since, contest.cutoff),
     )
 

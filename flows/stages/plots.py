@@ -1,15 +1,19 @@
-"""Pictures of an evaluation that the registry keeps with a version."""
+"""Pictures of an evaluation that the registry keeps with a version, and of the evidence that a person is shown."""
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from contracts.columns import EVENT_TIME
 from contracts.package import Task
+
+if TYPE_CHECKING:
+    from rollout.assess import ConfidenceSteps
 
 _COLOURS = {"candidate": "#0b7285", "champion": "#c2410c"}
 _BINS = 10
@@ -31,6 +35,25 @@ def draw_evaluation(task: Task, answers: pd.DataFrame, over_time: pd.DataFrame, 
     else:
         second = _save(folder / "calibration.png", lambda axes: _calibration(axes, answers, models))
     return [_save(folder / "error_over_time.png", lambda axes: _over_time(axes, over_time, models)), second]
+
+
+def confidence_png(steps: ConfidenceSteps) -> bytes:
+    """Draw a confidence sequence of the paired loss against its limit; a PNG of a few kilobytes."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 2.4), dpi=90, layout="constrained")
+    axes = figure.subplots()
+    axes.fill_between(steps.blocks, steps.lower, steps.upper, color=_COLOURS["candidate"], alpha=0.18, lw=0)
+    axes.plot(steps.blocks, steps.mean, color=_COLOURS["candidate"], lw=1.8)
+    axes.axhline(-steps.margin, color="#44505c", lw=1, ls="--")
+    span = 4 * max(*(abs(value) for value in steps.mean), 1e-9)
+    axes.set_ylim(-span, span)
+    axes.set_xlabel("blocks of paired requests")
+    axes.set_ylabel("gain over the champion")
+    axes.spines[["top", "right"]].set_visible(False)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
 
 
 def _save(path: Path, draw: Any) -> Path:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from adapters.environment import environment_text
-from adapters.pipeline_files import Pipeline, load_pipeline
+from adapters.pipeline_files import Pipeline, load_pipeline, with_window
 from adapters.settings import Settings
 from contracts.errors import Conflict
 from contracts.snapshot import Snapshot
@@ -18,6 +19,7 @@ from flows.stages.work import Work, write_json
 
 ENVIRONMENT = "environment.txt"
 PIPELINE = "pipeline"
+WINDOW = "window.txt"  # beside pipeline.yaml, where somebody asked for another training window
 
 
 def write_report(settings: Settings, pipeline: Pipeline, snapshot: Snapshot, work: Work) -> Path:
@@ -45,14 +47,17 @@ def _copy_pipeline(settings: Settings, pipeline: Pipeline, target: Path) -> None
         source = pipeline.folder / name
         if source.is_file() and source.parent == pipeline.folder:
             shutil.copyfile(source, target / source.name)
-    if load_pipeline(_below(settings, target), pipeline.spec.name).spec_digest != pipeline.spec_digest:
+    if pipeline.window is not None:
+        (target / WINDOW).write_text(pipeline.window, encoding="utf-8")
+    if recorded_pipeline(settings, target.parent, pipeline.spec.name).spec_digest != pipeline.spec_digest:
         raise Conflict(f"The files of pipeline '{pipeline.spec.name}' changed while it was fitted.", "Retrain again.")
 
 
-def _below(settings: Settings, target: Path) -> Settings:
-    from dataclasses import replace
-
-    return replace(settings, pipelines=target.parent)
+def recorded_pipeline(settings: Settings, folder: Path, name: str) -> Pipeline:
+    """Return the pipeline that a report holds, with the training window that was asked for."""
+    asked = folder / name / WINDOW
+    window = asked.read_text(encoding="utf-8") if asked.is_file() else None
+    return with_window(load_pipeline(replace(settings, pipelines=folder), name), window)
 
 
 def _copy_checks(settings: Settings, snapshot: Snapshot, report: Path) -> None:

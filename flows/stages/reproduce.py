@@ -10,12 +10,12 @@ from adapters.data_repo import DataRepo
 from adapters.environment import environment_text
 from adapters.model_cache import cached_package
 from adapters.package_store import read_files
-from adapters.pipeline_files import Pipeline, load_pipeline
+from adapters.pipeline_files import Pipeline
 from adapters.registry import Registered, Registry
 from adapters.settings import Settings
 from flows.stages.fit import fit_stage
 from flows.stages.register import lineage_of
-from flows.stages.report import ENVIRONMENT, PIPELINE
+from flows.stages.report import ENVIRONMENT, PIPELINE, recorded_pipeline
 from flows.stages.work import Work
 
 
@@ -52,7 +52,7 @@ def reproduce(settings: Settings, pipeline: str, version: str) -> Reproduction:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         files = registry.fetch_report(one, PIPELINE, folder)
-        recorded = load_pipeline(replace(settings, pipelines=files), pipeline)
+        recorded = recorded_pipeline(settings, files, pipeline)
         environment = registry.fetch_report(one, ENVIRONMENT, folder).read_text(encoding="utf-8")
         fitted = fit_stage(settings, recorded, one.lineage.snapshot, folder / "work")
         differs = _lineage_differences(settings, recorded, one, environment)

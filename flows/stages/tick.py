@@ -15,7 +15,7 @@ from adapters.ledger import Ledger
 from adapters.pipeline_files import Pipeline
 from adapters.settings import Settings
 from contracts.errors import Conflict, OutsideError, UnderstudyError
-from contracts.rollout import Act, Aliases, Decision, DecisionRecord, Evidence, Measured, RolloutState
+from contracts.rollout import Act, Aliases, Basis, Decision, DecisionRecord, Evidence, Measured, RolloutState
 from contracts.verdict import Outcome, Verdict, worst
 from flows.stages.clock import pipeline_now
 from rollout.contest import FOLLOWS, Contest, contest_of, follows
@@ -58,6 +58,7 @@ class _Seen:
     measured: bool = False
     steps: ConfidenceSteps | None = None
     outside: tuple[str, ...] = ()
+    basis: Basis | None = None
 
 
 def tick(settings: Settings, pipeline: Pipeline, registry: Registry, ledger: Ledger, now: datetime | None = None) -> TickResult:
@@ -97,9 +98,9 @@ def decide(
     if seen is None:
         seen = _around(_judged(settings, pipeline, ledger, state, now), aliases, ledger, name)
     decision = reconcile(pipeline.spec.rollout, state, seen.evidence, seen.now)
-    record = None if decision.act is Act.HOLD else ledger.save(decision, seen.now)
+    record = None if decision.act is Act.HOLD else ledger.save(decision, seen.now, seen.basis)
     if seen.measured:
-        ledger.report_evidence(name, Measured(seen.evidence.epoch, seen.now, seen.evidence.verdicts))
+        ledger.report_evidence(name, Measured(seen.evidence.epoch, seen.now, seen.evidence.verdicts, seen.basis))
     return TickResult(decision, record, seen.evidence, seen.steps, seen.outside)
 
 
@@ -121,7 +122,8 @@ def _asked(settings: Settings, pipeline: Pipeline, ledger: Ledger, now: datetime
     if not intents:
         return None
     known = ledger.evidence(pipeline.spec.name) or Measured(-1, datetime.now(UTC), ())
-    return _Seen(Evidence(known.epoch, intents=intents, verdicts=known.verdicts), now or pipeline_now(settings, pipeline.spec))
+    evidence = Evidence(known.epoch, intents=intents, verdicts=known.verdicts)
+    return _Seen(evidence, now or pipeline_now(settings, pipeline.spec), basis=known.basis)
 
 
 def _around(seen: _Seen, aliases: Callable[[], Aliases], ledger: Ledger, name: str) -> _Seen:
@@ -155,12 +157,23 @@ def _judged(settings: Settings, pipeline: Pipeline, ledger: Ledger, state: Rollo
 
     began = _epoch_began(ledger, state.pipeline, state.epoch)
     at_work = _at_work(ledger, contest, began, state.pipeline)
-    heard = hear(settings, pipeline, contest, began)
+    heard_at = datetime.now(UTC)
+    heard = hear(settings, pipeline, contest, began, heard_at)
     told = newest_event(heard.answers) if pipeline.spec.clock == "event" else None
     clock = now or told or pipeline_now(settings, pipeline.spec)
+<<<<<<< 16bfec6
+    try:
+        found = weigh(settings, pipeline, contest, heard, rules_of(pipeline.spec.rollout, state), clock)
+    except UnderstudyError as error:
+        broken = Verdict("measurement", Outcome.ERROR, None, None, 0, error.message)
+        return _Seen(Evidence(state.epoch, verdicts=(broken, at_work)), clock, measured=True)
+    basis = Basis(state, pipeline.spec.rollout.model_dump(mode="json"), began, heard_at, clock)
+    return _Seen(Evidence(state.epoch, verdicts=(*found.verdicts, at_work)), clock, measured=True, steps=found.steps, basis=basis)
+=======
     rules = rules_of(pipeline.spec.rollout, state)
     verdicts, steps = weighed(lambda: weigh(settings, pipeline, contest, heard, rules, clock), at_work)
     return _Seen(Evidence(state.epoch, verdicts=verdicts), clock, measured=True, steps=steps)
+>>>>>>> 6494ae3
 
 
 def _exposed(settings: Settings, pipeline: Pipeline, ledger: Ledger, exposure: Exposure, now: datetime | None) -> _Seen:

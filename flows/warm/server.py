@@ -21,7 +21,7 @@ from pathlib import Path
 from flows.warm.place import HEADER_BYTES, socket_path
 
 _PRELOADED = (
-    "prefect.flow_engine", "prefect.artifacts", "flows.retrain", "flows.rollout", "flows.monitor",
+    "prefect.flow_engine", "prefect.artifacts", "flows.retrain", "flows.rollout", "flows.monitor", "flows.approval",
     "mlflow.pyfunc", "mlflow.tracking", "great_expectations", "dvc.repo", "sklearn.ensemble", "skops.io", "matplotlib.figure",
 )  # fmt: skip
 _ENGINE = "prefect.engine"

@@ -19,7 +19,7 @@ from tests.prefect_server import ask_prefect
 
 ROOT = Path(__file__).parents[2]
 COMPARED = ("name", "description", "tags", "parameters", "parameter_openapi_schema", "enforce_parameter_schema", "work_queue_name")
-NAMES = {f"{flow}/{pipeline}" for flow in ("retrain", "rollout", "monitor") for pipeline in ("ad_clicks", "bike_demand")}
+NAMES = {f"{flow}/{pipeline}" for flow in ("retrain", "rollout", "monitor", "approval") for pipeline in ("ad_clicks", "bike_demand")}
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -53,7 +53,8 @@ def seen(url: str, names: set[str]) -> dict[str, dict[str, Any]]:
         schedules = [
             (each["schedule"]["cron"], each["schedule"]["timezone"], each["active"], each["parameters"]) for each in one["schedules"]
         ]
-        limit = (one["global_concurrency_limit"]["limit"], one["concurrency_options"]["collision_strategy"])
+        limited, options = one["global_concurrency_limit"] or {}, one["concurrency_options"] or {}
+        limit = (limited.get("limit"), options.get("collision_strategy"))
         found[name] = {key: one[key] for key in COMPARED} | {
             "schedules": schedules,
             "limit": limit,

@@ -221,7 +221,7 @@ def test_deploying_again_changes_nothing_and_plain_prefect_deploy_gives_the_same
     command = [sys.executable, "-m", "understudy", "--home", str(house.home), "--pipelines", str(house.pipelines), "--json", "deploy"]
     once, twice = (json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout) for _ in range(2))
     assert once == twice
-    assert set(once) == {"retrain/ad_clicks", "rollout/ad_clicks", "monitor/ad_clicks"}
+    assert set(once) == {"retrain/ad_clicks", "rollout/ad_clicks", "monitor/ad_clicks", "approval/ad_clicks"}
 
 
 def test_a_file_is_replayed_at_its_own_pace_and_its_labels_come_after_it(house: Settings, tmp_path: Path) -> None:

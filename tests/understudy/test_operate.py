@@ -6,13 +6,16 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from adapters.ledger import Ledger
+from adapters.traffic_log import epoch_us
 from contracts.events import IntentKind
 from contracts.rollout import Act, Aliases, Phase
+from contracts.traffic import ShadowBatch
 from tests.flows.stages.rollout_world import World, five_versions
 from understudy.main import main
 
@@ -138,8 +141,8 @@ def test_explain_shows_numbers_limits_clocks_and_who(world: World, tmp_path: Pat
     assert said[0] == f"decision {promoted.id} of sales: promote, version 2"
     assert said[2].startswith("by understudy at 20")
     assert said[2].endswith("on the pipeline's clock 2012-01-30 23:00:00 UTC")
-    assert said[3] == "afterwards: phase promoting, epoch 3, revision 3"
-    table = [line.split() for line in said[5:9]]
+    assert said[3:5] == ["before: phase running, epoch 2", "afterwards: phase promoting, epoch 3, revision 3"]
+    table = [line.split() for line in said[6:10]]
     assert table[0] == ["gate", "outcome", "observed", "lower", "upper", "limit", "samples"]
     assert (table[1][:3], table[1][-2:]) == (["paired", "absolute_error", "PASS"], ["0", "29"])
     assert plot.read_text().startswith("<svg")
@@ -148,3 +151,60 @@ def test_explain_shows_numbers_limits_clocks_and_who(world: World, tmp_path: Pat
 def test_an_unknown_decision_exits_2_with_a_remedy(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(world, "explain", "sales", "99") == 2
     assert "Pipeline 'sales' has no decision 99." in capsys.readouterr().err
+
+
+def promoted(world: World) -> str:
+    return str(next(one.id for one in world.ledger.decisions("sales") if one.act is Act.PROMOTE))
+
+
+def test_an_auditor_computes_a_decision_again_and_what_came_later_changes_nothing(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    now = epoch_us(datetime.now(UTC))
+    late = [f"r{number}" for number in range(20 * 24)]
+    world.label(late, 250.0, received_at=now)  # labels change after the decision
+    world.log.append(ShadowBatch("sales", "2", 2, now, 9, ["r700"], [0], [-4.0]))
+    (world.settings.pipelines / "sales" / "pipeline.yaml").write_text(
+        json.dumps(world.spec | {"rollout": {"stages": [{"kind": "shadow", "loss": "squared_error", "margin": 9.0}]}})
+    )
+    assert run(world, "explain", "sales", promoted(world), "--recompute") == 0
+    said = capsys.readouterr().out
+    assert said.rstrip().endswith("the log gives the same numbers")
+    assert said.count("paired absolute_error") >= 2
+
+
+def test_an_altered_log_is_found_out_and_the_difference_is_named(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.label(["r400"], 5000.0, received_at=2)  # as if it had been known then
+    assert run(world, "explain", "sales", promoted(world), "--recompute") == 1
+    said = capsys.readouterr().out
+    assert "THE LOG GIVES OTHER NUMBERS:" in said
+    assert "paired absolute_error: lower was 4.81" in said
+    assert run(world, "--json", "explain", "sales", promoted(world), "--recompute") == 1
+    document = json.loads(capsys.readouterr().out)
+    assert [one.split(":")[0] for one in document["recomputed"]["differs"]] == ["paired absolute_error"] * len(
+        document["recomputed"]["differs"]
+    )
+    assert document["before"] == {"phase": "running", "epoch": 2}
+
+
+def test_a_log_that_lost_a_part_is_found_out(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    for segment in (world.settings.traffic / "sales" / "shadow-2").glob("*.seg"):
+        segment.unlink()
+    assert run(world, "explain", "sales", promoted(world), "--recompute") == 1
+    assert "paired absolute_error: there were 29 samples, the log has 0" in capsys.readouterr().out
+
+
+def test_a_decision_without_live_evidence_has_nothing_to_compute(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(world, "explain", "sales", "1", "--recompute") == 2
+    assert "rests on no live evidence" in capsys.readouterr().err
+
+
+def test_an_operators_decision_rests_on_what_was_measured_last(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.serve(7 * 24)
+    world.settle()
+    world.submit("3", error=5.0)
+    world.settle()
+    assert run(world, "abort", "sales", "--reason", "I say so") == 0
+    newest = next(one for one in world.ledger.decisions("sales") if one.act is Act.ABORT)
+    assert newest.basis is not None
+    capsys.readouterr()
+    assert run(world, "explain", "sales", str(newest.id), "--recompute") == 0
+    assert "the log gives the same numbers" in capsys.readouterr().out

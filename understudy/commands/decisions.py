@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from contracts.errors import UsageError
-from understudy.commands.output import show
+from understudy.commands.output import plain, show
 from understudy.main import Options
 
 if TYPE_CHECKING:
     from adapters.ledger import Ledger
     from contracts.rollout import DecisionRecord
     from contracts.verdict import Verdict
+    from flows.stages.recompute import Recomputed
 
 
 def open_ledger(options: Options, pipeline: str) -> Ledger:
@@ -42,7 +43,10 @@ def verdict_line(one: Verdict) -> str:
 def history(options: Options, pipeline: str, limit: int) -> None:
     """List the decisions, newest first."""
     records = open_ledger(options, pipeline).decisions(pipeline, limit=limit)
-    lines = [f"{one.id:>5}  {one.at:%Y-%m-%d %H:%M:%S}  {one.act.value:<10} {one.version or '-':>4}  {one.reason}" for one in records]
+    lines = [
+        f"{one.id:>5}  {one.at:%Y-%m-%d %H:%M:%S}  {one.act.value:<10} {one.version or '-':>4}  {one.actor:<12}  {one.reason}"
+        for one in records
+    ]
     show(records, lines or ["No decision yet."], as_json=options.as_json)
 
 
@@ -50,25 +54,60 @@ def history(options: Options, pipeline: str, limit: int) -> None:
 @click.argument("pipeline")
 @click.argument("decision", type=int)
 @click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Write the confidence sequence behind it, as SVG.")
-@click.pass_obj
-def explain(options: Options, pipeline: str, decision: int, plot: Path | None) -> None:
-    """Show one decision with its numbers and limits."""
+@click.option("--recompute", is_flag=True, help="Compute its numbers again from the traffic log; exit 1 where they differ.")
+@click.pass_context
+def explain(ctx: click.Context, pipeline: str, decision: int, plot: Path | None, recompute: bool) -> None:
+    """Show one decision with its numbers and limits, the state before and after, and who made it."""
+    options: Options = ctx.obj
     ledger = open_ledger(options, pipeline)
     try:
         one = ledger.decision(pipeline, decision)
     except KeyError:
         raise UsageError(f"Pipeline '{pipeline}' has no decision {decision}.", f"See: understudy history {pipeline}") from None
-    show(one, _told(one), as_json=options.as_json)
+    before = _before(ledger, one)
+    again = _again(options, one) if recompute else None
+    document = {**plain(one), "before": None if before is None else {"phase": before.phase, "epoch": before.epoch}}
+    lines = _told(one, before)
+    if again is not None:
+        document["recomputed"] = again
+        lines += ["", *_compared(again)]
+    show(document, lines, as_json=options.as_json)
     if plot is not None:
         _write_plot(options, ledger, one, plot)
+    ctx.exit(1 if again is not None and again.differs else 0)
 
 
-def _told(one: DecisionRecord) -> list[str]:
+def _before(ledger: Ledger, one: DecisionRecord) -> DecisionRecord | None:
+    earlier = (other for other in ledger.decisions(one.pipeline, limit=1_000_000) if other.revision < one.revision)
+    return next(earlier, None)
+
+
+def _again(options: Options, one: DecisionRecord) -> Recomputed:
+    from adapters.pipeline_files import load_pipeline
+    from adapters.settings import read_settings
+    from flows.stages.recompute import recompute
+
+    settings = read_settings(options.home, options.pipelines)
+    found = recompute(settings, load_pipeline(settings, one.pipeline), one)
+    if found is None:
+        raise UsageError(f"Decision {one.id} of '{one.pipeline}' rests on no live evidence: there is nothing to compute again.")
+    return found
+
+
+def _compared(again: Recomputed) -> list[str]:
+    said = ["computed again from the traffic log as it was then:", *_table(again.verdicts)]
+    if not again.differs:
+        return [*said, "the log gives the same numbers"]
+    return [*said, "THE LOG GIVES OTHER NUMBERS:", *(f"  {one}" for one in again.differs)]
+
+
+def _told(one: DecisionRecord, before: DecisionRecord | None) -> list[str]:
     version = f", version {one.version}" if one.version else ""
     head = [
         f"decision {one.id} of {one.pipeline}: {one.act.value}{version}",
         one.reason,
         f"by {one.actor} at {one.at:%Y-%m-%d %H:%M:%S} UTC; on the pipeline's clock {one.clock:%Y-%m-%d %H:%M:%S} UTC",
+        f"before: phase {before.phase.value}, epoch {before.epoch}" if before else "before: nothing, this was the first",
         f"afterwards: phase {one.phase.value}, epoch {one.epoch}, revision {one.revision}",
     ]
     if not one.verdicts:

@@ -10,19 +10,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from contracts.errors import Conflict, UnderstudyError
-from contracts.events import Intent, IntentKind
+from contracts.errors import UnderstudyError
+from contracts.events import IntentKind
 from understudy.commands.output import show
 from understudy.main import Options
 
 if TYPE_CHECKING:
-    from adapters.ledger import Ledger
     from adapters.pipeline_files import Pipeline
     from adapters.settings import Settings
-    from contracts.rollout import Aliases, DecisionRecord
+    from contracts.rollout import Aliases
     from flows.stages.tick import TickResult
-
-_TRIES = 10  # earlier intents are answered first, and another process may decide in between
 
 
 def _operator(kind: IntentKind, does: str) -> click.Command:
@@ -53,11 +50,12 @@ def _carry_out(options: Options, kind: IntentKind, name: str, reason: str, actor
     from adapters.pipeline_files import load_pipeline
     from adapters.settings import read_settings
     from contracts.rollout import Act
+    from flows.stages.operator import answer
 
     settings = read_settings(options.home, options.pipelines)
     pipeline = load_pipeline(settings, name)
     ledger = Ledger(settings.ledger_url)
-    record, done = _answer(settings, pipeline, ledger, ledger.add_intent(name, kind, actor, reason))
+    record, done = answer(settings, pipeline, ledger, ledger.add_intent(name, kind, actor, reason), lambda: _aliases(settings, pipeline))
     seconds = time.monotonic() - started
     declined = record.act is Act.DECLINE
     who = f", version {record.version}" if record.version else ""
@@ -66,24 +64,6 @@ def _carry_out(options: Options, kind: IntentKind, name: str, reason: str, actor
     if done is not None and not declined:
         _tell_registry(settings, pipeline, done)
     return 1 if declined else 0
-
-
-def _answer(settings: Settings, pipeline: Pipeline, ledger: Ledger, asked: Intent) -> tuple[DecisionRecord, TickResult | None]:
-    """Decide until the intent is answered, by this process or by another that was quicker."""
-    from flows.stages.tick import decide
-
-    done = None
-    for _ in range(_TRIES):
-        record = ledger.answer_to(asked, pipeline.spec.name)
-        if record is not None:
-            return record, done
-        try:
-            done = decide(settings, pipeline, lambda: _aliases(settings, pipeline), ledger)
-        except Conflict:
-            done = None  # somebody else decided first; perhaps it was the answer
-    raise Conflict(
-        f"The {asked.kind.value} of '{pipeline.spec.name}' is recorded, but others keep deciding first.", "The next tick answers it."
-    )
 
 
 def _aliases(settings: Settings, pipeline: Pipeline) -> Aliases:

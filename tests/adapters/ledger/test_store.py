@@ -110,6 +110,7 @@ def test_an_older_schema_is_brought_up_to_date_and_a_current_one_is_left_alone(u
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE evidence"))
         connection.execute(text("ALTER TABLE intents DROP COLUMN version"))
+        connection.execute(text("ALTER TABLE decisions DROP COLUMN basis"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     engine.dispose()
     again = Ledger(url)

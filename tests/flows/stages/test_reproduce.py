@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from adapters.pipeline_files import with_window
 from adapters.registry import Registry
 from adapters.registry.connection import connect
 from adapters.settings import Settings
+from contracts.errors import UsageError
 from flows.stages import register, reproduce
 from flows.stages.reproduce import reproduce as run
 from flows.stages.retrain import retrain_local
@@ -116,3 +118,14 @@ def test_the_first_lines_that_changed_are_listed_and_the_rest_counted() -> None:
     said = reproduce._changed_lines(then, then.replace("==1", "==2"))
     assert said.startswith("-p00==1, -p01==1")
     assert said.endswith("and 32 more")
+
+
+def test_a_version_fitted_on_another_window_is_another_version_and_is_reproduced_with_it(world: Settings) -> None:
+    retrain_local(world, pipeline_of(world), TRIGGER)
+    other = retrain_local(world, with_window(pipeline_of(world), "10d"), TRIGGER)
+    assert other.model.version == "2"
+    assert Registry(world).lineage(NAME, "1").spec_digest != Registry(world).lineage(NAME, "2").spec_digest
+    again = run(world, NAME, "2")
+    assert (again.same, again.differs) == (True, ())
+    with pytest.raises(UsageError, match="'ten days' is not a duration"):
+        with_window(pipeline_of(world), "ten days")

@@ -16,7 +16,7 @@ from adapters.ledger import Ledger
 from contracts.errors import Conflict, OutsideError
 from contracts.events import Intent, IntentKind
 from contracts.package import MANIFEST, Manifest, package_digest
-from contracts.rollout import Act, Aliases, Decision, DecisionRecord, GatewayView, ModelRef, Phase
+from contracts.rollout import Act, Aliases, Basis, Decision, DecisionRecord, GatewayView, ModelRef, Phase
 from contracts.traffic import AnsweredBatch, ShadowBatch
 from contracts.verdict import Outcome, Verdict
 from flows.stages.recall import confidence_path
@@ -274,13 +274,13 @@ class Contended(Ledger):
 
     times = 1
 
-    def save(self, decision: Decision, clock: datetime) -> DecisionRecord:
+    def save(self, decision: Decision, clock: datetime, basis: Basis | None = None) -> DecisionRecord:
         if self.times:
             self.times -= 1
             state = self.state("sales")
             other = replace(state, revision=state.revision + 1)
             super().save(Decision(Act.DECLINE, other, "somebody else was quicker"), clock)
-        return super().save(decision, clock)
+        return super().save(decision, clock, basis)
 
 
 def test_a_lost_race_is_read_again_once_and_then_told(served: World) -> None:

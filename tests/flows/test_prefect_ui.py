@@ -1,0 +1,166 @@
+"""What people do in Prefect's own UI, in a real Chromium: approve a promotion, start a retrain, cancel one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.prefect_api import FlowRun, PrefectApi
+from contracts.rollout import Act, Aliases, Phase
+from contracts.verdict import Outcome
+from flows.stages.forms import keep_forms
+from tests.flows.office import CHROMIUM, SHOP, SLOW, Office, choose, fill, open_office, until
+from tests.prefect_server import ask_prefect
+
+pytestmark = [
+    pytest.mark.timeout(600),
+    # MLflow's own store speaks an older SQLAlchemy
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
+]
+SHOWN = Path(__file__).parents[2] / "docs" / "images" / "approval.png"
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory, mlflow_database: Path, mlflow_server: str) -> Iterator[Office]:
+    """Version 1 of `sales` serves; a candidate would have to be approved."""
+    with open_office(tmp_path_factory.mktemp("office"), mlflow_database, mlflow_server) as office:
+        office.world.submit("1", error=10.0)
+        office.world.settle()
+        office.world.serve(30 * 24)
+        yield office
+
+
+@pytest.fixture
+def api(office: Office) -> Iterator[PrefectApi]:
+    with PrefectApi(office.api_url) as api:
+        yield api
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Return a headless Chromium, or skip by name where there is none."""
+    if not CHROMIUM.exists():
+        pytest.skip("Chromium is not installed (Debian package chromium)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        one = playwright.chromium.launch(executable_path=str(CHROMIUM), args=options)
+        yield one
+        one.close()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    one = browser.new_page(viewport={"width": 1280, "height": 900})
+    one.set_default_timeout(60_000)
+    yield one
+    one.close()
+
+
+def ask(office: Office, api: PrefectApi, version: str, error: float) -> FlowRun:
+    """A candidate comes, its evidence is in, and the rollout's own flow asks; return the form that waits."""
+    office.world.submit(version, error)
+    assert office.world.settle()[-1] == "ask"
+    office.world.gateway()
+    assert office.ended(api, office.run(api, "rollout", "sales")).kind == "COMPLETED"
+    form = keep_forms(api, office.world.ledger, "sales").waits
+    assert form is not None
+    until(lambda: api.state(form.id).name == "Suspended", "the form waits")
+    return form
+
+
+def test_a_person_sees_the_evidence_fills_the_form_and_the_promotion_names_them(office: Office, api: PrefectApi, page: Any) -> None:
+    form = ask(office, api, "2", error=5.0)
+    page.goto(form.url)
+    page.get_by_text("Artifacts", exact=True).click()
+    page.get_by_text("sales-approval", exact=True).click()
+    plot = page.locator("img[src^='data:image/png']")
+    plot.wait_for()
+    assert plot.evaluate("image => image.naturalWidth") > 300
+    page.get_by_text("the gain lies between 4.8").first.wait_for()
+    page.goto(form.url)
+    page.get_by_role("button", name="Resume").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("would replace version 1").wait_for()
+    dialog.get_by_role("button", name="Submit").click()
+    dialog.get_by_text("'answer' is a required property").wait_for()
+    choose(page, "Answer", "approve")
+    fill(page, "Your name", "Ada Lovelace")
+    fill(page, "Why", "less error on every weekday")
+    if os.environ.get("UNDERSTUDY_SHOOT"):  # the picture of the how-to
+        page.screenshot(path=SHOWN)
+    fill(page, "Why", "x")
+    submit = dialog.get_by_role("button", name="Submit")
+    submit.press("Enter")
+    page.get_by_text("Validation failed for field 'reason'. Failure reason: 'x' is too short").first.wait_for()
+    fill(page, "Why", "less error on every weekday")
+    office.world.report_shadow(seen_at=datetime.now(UTC) + timedelta(minutes=5))  # it goes on while people read
+    office.world.gateway()
+    submit.press("Enter")
+    dialog.wait_for(state="hidden")
+    assert office.ended(api, form).name == "Approved"
+    made = [one for one in reversed(office.world.ledger.decisions("sales")) if one.act is not Act.WATCH][-3:]
+    assert [one.act for one in made] == [Act.ASK, Act.APPROVE, Act.PROMOTE]
+    approve, promote = made[1:]
+    assert {(one.actor, one.version) for one in (approve, promote)} == {("Ada Lovelace", "2")}
+    assert approve.reason == "less error on every weekday"
+    assert promote.reason.startswith("approved (less error on every weekday); version 2 has 4.9")
+    assert promote.verdicts[0].outcome is Outcome.PASS
+    assert office.world.registry.aliases("sales") == Aliases("2", None, "1")
+
+
+def test_a_form_that_nobody_fills_is_withdrawn_when_its_time_is_up_and_the_candidate_goes(office: Office, api: PrefectApi) -> None:
+    world = office.world
+    world.settle()
+    world.serve(9 * 24)
+    world.settle()
+    assert world.state.phase is Phase.IDLE
+    form = ask(office, api, "3", error=1.0)
+    world.serve(4 * 24)
+    assert world.settle()[0] == "abort"
+    assert office.ended(api, office.run(api, "rollout", "sales")).kind == "COMPLETED"
+    ended = api.state(form.id)
+    assert (ended.kind, ended.message[:10]) == ("CANCELLED", "Withdrawn:")
+    assert "nobody approved version 3 within 3 days" in world.ledger.decisions("sales", limit=2)[1].reason
+    assert world.state.champion == world.model("2")
+
+
+def test_a_retrain_with_another_window_is_told_apart_by_its_lineage_and_its_page_leads_to_the_version(
+    office: Office, api: PrefectApi, page: Any
+) -> None:
+    run = office.run(api, "retrain", SHOP, window="10d")
+    assert office.ended(api, run).message == "Version 1 asks to become champion."
+    page.goto(run.url)
+    page.get_by_text("Artifacts", exact=True).click()
+    page.get_by_text("shop-version", exact=True).click()
+    link = page.get_by_role("link", name="Version 1 in MLflow").first
+    link.wait_for()
+    page.goto(link.get_attribute("href"))
+    page.get_by_text("Version 1").first.wait_for()
+    version = office.world.registry._client.get_model_version(SHOP, "1")
+    assert office.world.registry._client.get_run(version.run_id).data.params["window"] == "10 days, 0:00:00"
+
+
+def test_cancelling_a_run_stops_its_fit_and_leaves_nothing_half_done(office: Office, api: PrefectApi) -> None:
+    started = office.world.folder / "started"
+    run = office.run(api, "retrain", SLOW)
+    pid = int(until(lambda: started.exists() and started.read_text(), "the fit"))
+    ask_prefect("POST", f"{office.api_url}/flow_runs/{run.id}/set_state", {"state": {"type": "CANCELLING"}}).raise_for_status()
+    until(lambda: not Path(f"/proc/{pid}").exists(), "the end of the process")
+    assert office.ended(api, run).kind == "CANCELLED"
+    found = ask_prefect("GET", f"{office.api_url}/deployments/name/retrain/{SLOW}").json()["global_concurrency_limit"]
+    assert (found["limit"], found["active_slots"]) == (1, 0)
+    assert office.world.ledger.submissions(SLOW, waiting=False) == ()
+    assert office.world.registry._client.search_model_versions(f"name = '{SLOW}'") == []
+    started.unlink()
+    again = office.run(api, "retrain", SLOW)  # neither a lock nor a slot is in its way
+    until(started.exists, "the next fit")
+    ask_prefect("POST", f"{office.api_url}/flow_runs/{again.id}/set_state", {"state": {"type": "CANCELLING"}}).raise_for_status()
+    assert office.ended(api, again).kind == "CANCELLED"
+    assert list((office.world.folder / "home").glob("work/**/*.parquet")) == []
