@@ -27,6 +27,7 @@ class Row:
         peer: the peer's number in the same unit, measured in the same run; None where there is none.
         bar: the limit on ours ÷ peer, or on ours where there is no peer; None where nothing is promised.
         better: which side of the bar is good.
+        bar_on: what the bar limits where there is a peer.
     """
 
     what: str
@@ -35,6 +36,7 @@ class Row:
     peer_name: str | None = None
     bar: float | None = None
     better: Literal["lower", "higher"] = "lower"
+    bar_on: Literal["ratio", "ours"] = "ratio"
 
     @property
     def ratio(self) -> float | None:
@@ -46,7 +48,7 @@ class Row:
         """Whether the bar is met; None where there is none."""
         if self.bar is None:
             return None
-        judged = self.ours if self.peer is None else self.ratio
+        judged = self.ours if self.peer is None or self.bar_on == "ours" else self.ratio
         if judged is None:
             return False  # a peer that measured nothing proves nothing
         return judged <= self.bar if self.better == "lower" else judged >= self.bar
@@ -154,7 +156,7 @@ def _plot(name: str, rows: list[Row], path: Path) -> None:
         axis.barh([one[2] for one in shown], [one[0] for one in shown], color=[one[1] for one in shown])
         axis.invert_yaxis()
         if row.bar is not None:
-            axis.axvline(row.bar * (row.peer or 1.0), color="#b03a2e", linestyle="--", linewidth=1)
+            axis.axvline(row.bar * ((row.peer or 1.0) if row.bar_on == "ratio" else 1.0), color="#b03a2e", linestyle="--", linewidth=1)
         axis.set_title(row.what, fontsize=8, loc="left", pad=2)
         axis.tick_params(labelsize=7)
         axis.spines[["top", "right"]].set_visible(False)

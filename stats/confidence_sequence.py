@@ -76,7 +76,9 @@ def asymptotic_path(values: Floats, alpha: float, tightest_at: int = 50) -> Path
     off = np.cumsum(values - first, axis=-1) / count
     squares = np.cumsum(np.square(values - first), axis=-1) / count
     spread = np.sqrt(np.maximum(squares - np.square(off), 0.0) / np.maximum(count - 1, 1))
-    radius = np.where(count < 2, np.inf, spread * boundary(count, alpha, tightest_at))
+    with np.errstate(invalid="ignore"):  # far before `tightest_at` the boundary is infinite; times no spread that is not a number
+        radius = spread * boundary(count, alpha, tightest_at)
+    radius = np.where((count < 2) | np.isnan(radius), np.inf, radius)
     mean = off + first
     return Path(mean, mean - radius, mean + radius)
 

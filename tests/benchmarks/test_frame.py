@@ -22,6 +22,8 @@ _PROMISED = {"what", "ours", "peer", "peer_name", "ratio", "bar", "holds"}
         (Row("s", 16.0, bar=15.0), False),
         (Row("s", 16.0, 0.0, "peer", bar=2.0), False),
         (Row("s", 16.0, 1.0, "peer"), None),
+        (Row("share", 0.05, 0.01, "peer", bar=0.05, bar_on="ours"), True),
+        (Row("share", 0.06, 0.30, "peer", bar=0.05, bar_on="ours"), False),
     ],
 )
 def test_a_bar_is_on_the_ratio_where_there_is_a_peer_and_on_ours_where_there_is_none(row: Row, holds: bool | None) -> None:

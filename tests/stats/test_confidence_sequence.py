@@ -53,6 +53,12 @@ def test_one_sample_bounds_nothing() -> None:
     assert asymptotic_interval(np.array([1.0]), alpha=0.05).lower == -np.inf
 
 
+def test_long_before_it_is_tightest_few_alike_samples_bound_nothing() -> None:
+    path = asymptotic_path(np.ones(3), alpha=0.05, tightest_at=100_000)
+    assert path.lower.tolist() == [-np.inf] * 3
+    assert path.upper.tolist() == [np.inf] * 3
+
+
 def test_a_value_that_is_not_finite_is_refused() -> None:
     with pytest.raises(ValueError, match="not finite"):
         asymptotic_interval(np.array([1.0, np.nan]), alpha=0.05)

@@ -1,0 +1,1 @@
+"""Simulated rollouts for benchmarks/decisions.py."""
