@@ -27,23 +27,15 @@ def rollout(pipeline: str) -> Any:
     world = open_world(pipeline)
     if missed := stands_for_missed(world.settings, world.pipeline.spec.schedule.catch_up):
         return missed
-<<<<<<< 16bfec6
     acts = follow_through(pipeline)
     ask_people(pipeline)
     publish(pipeline)
     return ", ".join(acts)
 
 
-def follow_through(pipeline: str) -> list[str]:
+def follow_through(pipeline: str) -> list[Act]:
     """Tick until there is nothing more to do; return what was done."""
-    acts = []
-    for _ in range(_MOST_TICKS):
-        act = tick_once(pipeline)
-        acts.append(act)
-        if act in {"hold", "repair"}:  # errors are counted by the schedule's ticks: tried again at once they would soon be too many
-            break
-        time.sleep(_SETTLE_SECONDS)
-    return acts
+    return settle(lambda: Act(tick_once(pipeline)), lambda: time.sleep(_SETTLE_SECONDS))
 
 
 @step("ask people")
@@ -64,11 +56,6 @@ def ask_people(pipeline: str) -> None:
         artifacts.link(pipeline, "form", forms.waits.url, "The form that waits for an answer: press Resume there")
     if forms.trouble is not None:
         log.warning(forms.trouble)
-=======
-    acts = settle(lambda: Act(tick_once(pipeline)), lambda: time.sleep(_SETTLE_SECONDS))
-    publish(pipeline)
-    return ", ".join(acts)
->>>>>>> 6494ae3
 
 
 @step("tick")

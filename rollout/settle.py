@@ -8,9 +8,11 @@ from contracts.rollout import Act
 
 MOST_TICKS = 6  # at one time: a watch ends, the next candidate starts, is promoted and watched; and one to spare
 
+_ENDS = {Act.HOLD, Act.REPAIR}  # errors are counted by the schedule's ticks: tried again at once they would soon be too many
+
 
 def settle(tick: Callable[[], Act], between: Callable[[], None] = lambda: None) -> list[Act]:
-    """Tick until nothing more is decided and return what was, the hold last; at most `MOST_TICKS`.
+    """Tick until nothing more is decided, or a tick repaired, and return what was done; at most `MOST_TICKS`.
 
     Args:
         tick: takes one step and returns what it did.
@@ -23,7 +25,7 @@ def settle(tick: Callable[[], Act], between: Callable[[], None] = lambda: None) 
     acts: list[Act] = []
     while len(acts) < MOST_TICKS:
         acts.append(tick())
-        if acts[-1] is Act.HOLD:
+        if acts[-1] in _ENDS:
             break
         between()
     return acts

@@ -161,19 +161,10 @@ def _judged(settings: Settings, pipeline: Pipeline, ledger: Ledger, state: Rollo
     heard = hear(settings, pipeline, contest, began, heard_at)
     told = newest_event(heard.answers) if pipeline.spec.clock == "event" else None
     clock = now or told or pipeline_now(settings, pipeline.spec)
-<<<<<<< 16bfec6
-    try:
-        found = weigh(settings, pipeline, contest, heard, rules_of(pipeline.spec.rollout, state), clock)
-    except UnderstudyError as error:
-        broken = Verdict("measurement", Outcome.ERROR, None, None, 0, error.message)
-        return _Seen(Evidence(state.epoch, verdicts=(broken, at_work)), clock, measured=True)
-    basis = Basis(state, pipeline.spec.rollout.model_dump(mode="json"), began, heard_at, clock)
-    return _Seen(Evidence(state.epoch, verdicts=(*found.verdicts, at_work)), clock, measured=True, steps=found.steps, basis=basis)
-=======
     rules = rules_of(pipeline.spec.rollout, state)
     verdicts, steps = weighed(lambda: weigh(settings, pipeline, contest, heard, rules, clock), at_work)
-    return _Seen(Evidence(state.epoch, verdicts=verdicts), clock, measured=True, steps=steps)
->>>>>>> 6494ae3
+    basis = Basis(state, pipeline.spec.rollout.model_dump(mode="json"), began, heard_at, clock) if steps is not None else None
+    return _Seen(Evidence(state.epoch, verdicts=verdicts), clock, measured=True, steps=steps, basis=basis)
 
 
 def _exposed(settings: Settings, pipeline: Pipeline, ledger: Ledger, exposure: Exposure, now: datetime | None) -> _Seen:
