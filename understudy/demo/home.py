@@ -11,7 +11,7 @@ from adapters.settings import Settings
 from contracts.errors import UsageError
 
 PLAYED = {"ad_clicks", "bike_demand"}
-_KEPT = {"templates", "webhook.secret", "run"}
+_KEPT = {"templates", "webhook.secret", "prefect.auth", "run"}
 _OURS = _KEPT | {
     "ledger.db", "ledger.db-wal", "ledger.db-shm", "mlflow.db", "mlflow.db-wal", "mlflow.db-shm", "mlartifacts", "prefect",
     "traffic", "shadow", "data-repo", "data-repo.lock", "dvc-remote", "data-docs", "checks", "quarantine", "work", "locks",
