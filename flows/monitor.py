@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from prefect import flow, get_run_logger
 from prefect.runtime import flow_run
 
+from contracts.errors import UnderstudyError
 from flows import artifacts
 from flows.missed import stands_for_missed
 from flows.patience import step
@@ -26,16 +29,28 @@ def monitor(pipeline: str) -> Any:
     world = open_world(pipeline)
     if missed := stands_for_missed(world.settings, world.pipeline.spec.schedule.catch_up):
         return missed
-    seen = watch(pipeline, str(flow_run.id))
+    with TemporaryDirectory() as folder:
+        seen = watch(pipeline, str(flow_run.id), Path(folder))
+        keep_report(pipeline, seen, Path(folder))
     artifacts.findings(pipeline, seen.findings, seen.detail)
     get_run_logger().info("%d findings; %s", len(seen.findings), seen.detail)
     return seen.detail
 
 
 @step("watch")
-def watch(pipeline: str, run: str) -> MonitorResult:
-    """Look, judge, and send an alert where one is due."""
+def watch(pipeline: str, run: str, report: Path) -> MonitorResult:
+    """Look, judge, and send an alert where one is due; what was seen is written into a folder."""
     from flows.stages.monitor import monitor as look
 
     world = open_world(pipeline)
-    return look(world.settings, world.pipeline, world.ledger, run)
+    return look(world.settings, world.pipeline, world.ledger, run, report)
+
+
+def keep_report(pipeline: str, seen: MonitorResult, report: Path) -> None:
+    """Put the report into the registry; where that is down the run goes on and says so: the findings are in the ledger."""
+    if seen.champion is None:
+        return
+    try:
+        open_world(pipeline).registry.keep_report(pipeline, seen.champion, report, seen.report_at)
+    except UnderstudyError as error:
+        get_run_logger().warning("The report of this run is not in the registry: %s", error)

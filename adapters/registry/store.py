@@ -99,6 +99,17 @@ class Registry:
                 return _copied(self._settings.mlflow_artifacts / at.path.strip("/") / path, destination / path)
             return Path(self._client.download_artifacts(one.run_id, path, str(destination)))
 
+    def keep_report(self, pipeline: str, version: str, report: Path, path: str) -> None:
+        """Put the files of a folder below a path of the version's run; files of the same names are replaced.
+
+        Raises:
+            UsageError: there is no such version.
+            OutsideError: MLflow did not take them.
+        """
+        run = self.registered(pipeline, version).run_id
+        with told(self._uri):
+            self._client.log_artifacts(run, str(report), path)
+
     def register(self, given: Registration) -> Registered:
         """Log a model with its report and make it a version; of one lineage there is one version, however often it is registered.
 

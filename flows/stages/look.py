@@ -78,16 +78,14 @@ class Seen:
 
 
 def look(
-    settings: Settings, spec: PipelineSpec, ledger: Ledger, champion: ModelRef, in_office: datetime | None, now: datetime
+    settings: Settings, spec: PipelineSpec, ledger: Ledger, champion: ModelRef, in_office: datetime | None, seen: Seen
 ) -> tuple[Finding, ...]:
     """Return what every monitor says about the newest window, as loud as the spec's rules want it.
 
     Args:
-        in_office: since when the champion answers users.
-        now: the window ends there; both on the pipeline's clock.
+        in_office: since when the champion answers users, on the pipeline's clock.
     """
-    seen = _read(settings, spec, champion, now)
-    limits = spec.monitors
+    limits, now = spec.monitors, seen.now
     mine = seen.by(champion)
     recent = mine[mine[EVENT_TIME] > seen.since]
     newest = seen.answered[EVENT_TIME].max()
@@ -105,7 +103,15 @@ def look(
     return (*graded(steady, limits.severity), *graded(inputs, limits.severity, same_season=alike))
 
 
-def _read(settings: Settings, spec: PipelineSpec, champion: ModelRef, now: datetime) -> Seen:
+def read(settings: Settings, spec: PipelineSpec, champion: ModelRef, now: datetime) -> Seen:
+    """Read what a look needs.
+
+    Args:
+        now: the window ends there, on the pipeline's clock.
+
+    Raises:
+        OutsideError: the champion's data or package could not be fetched.
+    """
     since = now - spec.monitors.window
     log = TrafficLog(settings.traffic / spec.name)
     on_wall = spec.clock == "wall"  # then nothing happened after it was written, and segments can be left out

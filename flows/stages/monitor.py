@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 
 from adapters import webhook_client
 from adapters.ledger import Ledger
@@ -13,7 +14,8 @@ from contracts.errors import UnderstudyError
 from contracts.events import Alert, Finding
 from contracts.rollout import ModelRef, RolloutState
 from flows.stages.clock import pipeline_now
-from flows.stages.look import look
+from flows.stages.look import look, read
+from flows.stages.monitor_report import slot, write_monitor_report
 from monitoring.alerts import AlertPlan, Situation, plan
 
 
@@ -26,6 +28,8 @@ class MonitorResult:
         notified: whether the webhook receiver took the alert in this run.
         flow_run: the retrain's run that stands for the alert, or None.
         detail: one sentence.
+        champion: whose traffic was looked at; None where there is none.
+        report_at: where its version keeps the report of this run.
     """
 
     findings: tuple[Finding, ...]
@@ -33,15 +37,18 @@ class MonitorResult:
     notified: bool
     flow_run: str | None
     detail: str
+    champion: str | None = None
+    report_at: str = ""
 
 
-def monitor(settings: Settings, pipeline: Pipeline, ledger: Ledger, run_id: str) -> MonitorResult:
+def monitor(settings: Settings, pipeline: Pipeline, ledger: Ledger, run_id: str, report: Path | None = None) -> MonitorResult:
     """Look at the newest traffic, keep what was found, and send an alert where a retrain is due.
 
     A receiver that is down, or refuses, raises nothing: the alert stays open and is sent again at the next run.
 
     Args:
         run_id: under which the findings are kept.
+        report: a folder where findings.json, pictures and a page are written; none where it is None.
 
     Raises:
         OutsideError: the champion's data or package could not be fetched; nothing was kept.
@@ -51,14 +58,20 @@ def monitor(settings: Settings, pipeline: Pipeline, ledger: Ledger, run_id: str)
     if state.champion is None:
         return MonitorResult((), None, notified=False, flow_run=None, detail="there is no champion yet")
     now = pipeline_now(settings, spec)
-    findings = look(settings, spec, ledger, state.champion, state.champion_since, now)
+    seen = read(settings, spec, state.champion, now)
+    findings = look(settings, spec, ledger, state.champion, state.champion_since, seen)
     planned = plan(findings, _situation(ledger, spec.name, state, state.champion, now), spec.monitors.cooldown)
     _keep(ledger, planned, now)
     ledger.add_findings(spec.name, findings, run_id, now)
-    if planned.alert is None or not planned.send:
-        return MonitorResult(findings, planned.alert, False, planned.alert.flow_run if planned.alert else None, planned.detail)
-    alert, said = _send(settings, ledger, planned.alert)
-    return MonitorResult(findings, alert, alert.flow_run is not None, alert.flow_run, f"{planned.detail}; {said}")
+    alert, sent, detail = planned.alert, False, planned.detail
+    if alert is not None and planned.send:
+        alert, said = _send(settings, ledger, alert)
+        sent, detail = alert.flow_run is not None, f"{detail}; {said}"
+    if report is not None:
+        about = {"pipeline": spec.name, "champion": state.champion.version, "since": seen.since, "until": now, "said": detail}
+        write_monitor_report(report, about, findings, spec.columns.features, (seen.trained, seen.asked))
+    run = alert.flow_run if alert is not None else None
+    return MonitorResult(findings, alert, sent, run, detail, state.champion.version, slot(now))
 
 
 def _situation(ledger: Ledger, pipeline: str, state: RolloutState, champion: ModelRef, now: datetime) -> Situation:

@@ -266,3 +266,19 @@ def test_the_key_of_a_lineage_changes_with_everything_that_decides_a_fit() -> No
     ]
     assert len({LINEAGE.key, *(one.key for one in changed)}) == 7
     assert replace(LINEAGE, snapshot="sameRows").key == LINEAGE.key
+
+
+@on_file
+def test_a_monitors_report_is_beside_the_version_and_the_next_at_the_same_place_replaces_it(settings: Settings, tmp_path: Path) -> None:
+    registry = Registry(settings)
+    one = registry.register(registration(tmp_path, "watched"))
+    for said in ("first", "second"):
+        (tmp_path / "seen").mkdir(exist_ok=True)
+        (tmp_path / "seen" / "findings.json").write_text(said)
+        registry.keep_report("watched", one.model.version, tmp_path / "seen", "monitor/07")
+    kept = registry.fetch_report(one, "monitor", tmp_path / "back")
+    assert {path.relative_to(kept).as_posix(): path.read_text() for path in kept.rglob("*") if path.is_file()} == {
+        "07/findings.json": "second"
+    }
+    with pytest.raises(UsageError, match="no version '99'"):
+        registry.keep_report("watched", "99", tmp_path / "seen", "monitor/07")

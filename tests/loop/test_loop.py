@@ -217,6 +217,31 @@ def test_the_page_of_a_run_has_its_checks_gates_and_links_as_artifacts(house: Se
     } <= keys
 
 
+def test_what_the_monitors_saw_is_beside_the_version_that_answered_with_pictures(house: Settings) -> None:
+    with_reports = []
+    for version in range(1, 4):
+        where = f"{addresses(house)['mlflow']}/api/2.0/mlflow"
+        run = httpx.get(f"{where}/model-versions/get", params={"name": "ad_clicks", "version": version}).json()["model_version"]["run_id"]
+        places = httpx.get(f"{where}/artifacts/list", params={"run_id": run, "path": "monitor"}).json().get("files", [])
+        for place in places[:1]:
+            files = httpx.get(f"{where}/artifacts/list", params={"run_id": run, "path": place["path"]}).json()["files"]
+            with_reports.append({Path(one["path"]).name for one in files})
+    assert with_reports
+    assert all({"findings.json", "index.html", "effects.svg", "columns.svg"} <= files for files in with_reports)
+
+
+def test_the_alert_that_was_raised_is_closed_once_a_new_champion_has_learned_it(house: Settings, report: dict[str, Any]) -> None:
+    ledger = Ledger(house.ledger_url)
+    raised = [one for one in ledger.alerts("ad_clicks", only_open=False) if one.severity.value == "retrain"]
+    promoted = {one.version: one for one in ledger.decisions("ad_clicks", limit=1000) if one.act.value == "promote"}
+    ledger.close()
+    assert promoted
+    first = raised[0]
+    assert first.resolved_at is not None
+    assert first.flow_run is not None
+    assert min(one.clock for one in promoted.values() if one.clock is not None) <= first.resolved_at
+
+
 def test_deploying_again_changes_nothing_and_plain_prefect_deploy_gives_the_same(house: Settings) -> None:
     command = [sys.executable, "-m", "understudy", "--home", str(house.home), "--pipelines", str(house.pipelines), "--json", "deploy"]
     once, twice = (json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout) for _ in range(2))
