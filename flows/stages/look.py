@@ -21,7 +21,6 @@ from contracts.events import Finding
 from contracts.package import MANIFEST, Manifest
 from contracts.rollout import ModelRef
 from contracts.spec import PipelineSpec
-from contracts.traffic import reward_of
 from flows.stages.held_out import held_out_answers
 from monitoring import service
 from monitoring.age import champion_age
@@ -117,7 +116,7 @@ def read(settings: Settings, spec: PipelineSpec, champion: ModelRef, now: dateti
     on_wall = spec.clock == "wall"  # then nothing happened after it was written, and segments can be left out
     back = since - max(spec.monitors.window, _WEEK)
     written_since = min(back, champion.cutoff) if on_wall else None
-    answered = _answered(log, min(back, champion.cutoff), now, written_since, spec.rollout.reward)
+    answered = _answered(log, min(back, champion.cutoff), now, written_since)
     return Seen(
         asked=_between(traffic_frames.features(log, since if on_wall else None, since), since, now),
         answered=answered,
@@ -133,13 +132,13 @@ def _between(rows: pd.DataFrame, since: datetime, now: datetime) -> pd.DataFrame
     return rows[(rows[EVENT_TIME] > since) & (rows[EVENT_TIME] <= now)]
 
 
-def _answered(log: TrafficLog, since: datetime, now: datetime, written_since: datetime | None, reward: str | None) -> pd.DataFrame:
-    """Return what users were answered, beside the labels and rewards (those of one name) that are known by now."""
+def _answered(log: TrafficLog, since: datetime, now: datetime, written_since: datetime | None) -> pd.DataFrame:
+    """Return what users were answered, beside the labels and rewards that are known by now."""
     answered = _between(traffic_frames.answers(log, written_since), since, now)
     told = answered.merge(traffic_frames.feedback(log, written_since), on=_ROW, how="left")
     known = told["observed_at"] <= now  # on an event clock later ones are in the log already
     told["label"] = told["label"].where(known)
-    told["reward"] = pd.to_numeric(told["reward"].map(lambda one: reward_of(one, reward))).astype("float64").where(known)
+    told["reward"] = told["reward"].astype("object").where(known, None)
     return told
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, Summary, generate_latest
 from prometheus_client.registry import Collector
 
 from contracts.rollout import Route
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_MOST_REWARDS = 8
 _ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096, 16384)
 
 
@@ -32,7 +35,8 @@ class Meters:
         self.failed = Counter("understudy_failed_requests", "Requests in order that got no answer.", who, registry=one)
         self.lost_rows = Counter("understudy_traffic_log_lost_rows", "Rows answered but not logged.", ("pipeline",), registry=one)
         self.feedback_rows = Counter("understudy_feedback_rows", "Labels and rewards taken.", ("pipeline",), registry=one)
-        self.rewards = Summary("understudy_reward", "Rewards taken: how many, and their sum.", ("pipeline",), registry=one)
+        self.rewards = Summary("understudy_reward", "Rewards taken: how many, and their sum.", ("pipeline", "reward"), registry=one)
+        self._rewards_known: set[tuple[str, str]] = set()
         self.epoch = Gauge("understudy_route_epoch", "Epoch of the route in force here.", ("pipeline",), registry=one)
         self.route = Gauge(
             "understudy_route_info", "Who answers and who follows the log.", ("pipeline", "champion", "shadow"), registry=one
@@ -65,6 +69,13 @@ class Meters:
         for arm in route.arms:
             self.share.labels(pipeline, arm.name, arm.model.version).set(arm.share)
         self.lost_rows.labels(pipeline)  # present at 0, so that a rate over it sees the first loss
+
+    def count_reward(self, pipeline: str, reward: float | Mapping[str, float]) -> None:
+        """Count a reward under its name; names come from callers, so those beyond the eighth of a pipeline share one."""
+        for name, value in reward.items() if isinstance(reward, Mapping) else (("reward", reward),):
+            if sum(known == pipeline for known, _ in self._rewards_known) < _MOST_REWARDS:
+                self._rewards_known.add((pipeline, name))
+            self.rewards.labels(pipeline, name if (pipeline, name) in self._rewards_known else "other").observe(value)
 
     def forget(self, pipeline: str, version: str) -> None:
         """Drop the series of a version that is no longer loaded."""

@@ -105,8 +105,8 @@ class DataPlane:
             raise NotReady("The feedback could not be written and was not kept.", "Send it again later.") from error
         self._meters.feedback_rows.labels(batch.pipeline).inc(len(batch.rows))
         for reward in batch.rewards:
-            for value in reward.values() if isinstance(reward, dict) else () if reward is None else (reward,):
-                self._meters.rewards.labels(batch.pipeline).observe(value)
+            if reward is not None:
+                self._meters.count_reward(batch.pipeline, reward)
 
     def latency_ms(self, pipeline: str) -> dict[str, float | int | None]:
         """Return p50 and p99 in milliseconds of the newest answers, from arrival to answer, and how many there were."""

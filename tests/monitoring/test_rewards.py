@@ -62,3 +62,12 @@ def test_revenue_that_can_be_negative_on_the_whole_has_no_relative_fall() -> Non
     before["reward"] -= 0.5
     (found,) = reward_drop(clicks(7, NOW - 7 * DAY, 7, 0.2), before, LIMITS)
     assert (found.observed, found.severity) == (None, Severity.INFO)
+
+
+def test_each_reward_that_has_a_name_is_judged_by_itself() -> None:
+    before, window = clicks(8, NOW - 21 * DAY, 14, 0.2), clicks(9, NOW - 7 * DAY, 7, 0.1)
+    for rows in (before, window):
+        rows["reward"] = [{"click": one, "revenue": 2.0 + one % 0.1} if number % 3 else None for number, one in enumerate(rows["reward"])]
+    found = {one.subject: one for one in reward_drop(window, before, LIMITS)}
+    assert {name: one.severity for name, one in found.items()} == {"click": Severity.WARN, "revenue": Severity.INFO}
+    assert found["click"].reason.startswith("mean click fell to 0.09955 (between ")
