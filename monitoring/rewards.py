@@ -19,7 +19,7 @@ _MOST_NAMES = 8
 
 
 def reward_drop(window: pd.DataFrame, before: pd.DataFrame, limits: Monitors) -> tuple[Finding, ...]:
-    """Return a finding for each reward: `warn` where the window's upper bound is under the lower bound of before by more than `reward_margin`.
+    """Return a finding for each reward: `warn` where the window's upper bound is below before's lower one by more than `reward_margin`.
 
     A row without a reward counts for nothing: where "no click" is an answer too, send it as 0. Nothing is returned where no rewards come.
 
