@@ -58,7 +58,7 @@ def freshness(newest: datetime | None, now: datetime, limits: Monitors) -> tuple
 
 
 def label_coverage(asked: pd.DataFrame, due_before: datetime, label_delay: timedelta, limits: Monitors) -> tuple[Finding, ...]:
-    """Return the share of rows whose label is due that have one, and how late they came; nothing where none is due.
+    """Return the share of rows whose label is due that have none, and how late the others came; nothing where none is due.
 
     `warn` where fewer than `min_coverage` have one, and where more than half of those that came were later than `label_delay` says.
 
@@ -73,7 +73,7 @@ def label_coverage(asked: pd.DataFrame, due_before: datetime, label_delay: timed
     share, enough = len(known) / len(due), len(due) >= limits.min_labels
     reason = f"{share:.1%} of {len(due)} rows whose label is due have one"
     coverage = Finding(
-        "labels", "coverage", _warn(enough and share < limits.min_coverage), share, limits.min_coverage, None, len(due), reason
+        "labels", "coverage", _warn(enough and share < limits.min_coverage), 1 - share, 1 - limits.min_coverage, None, len(due), reason
     )
     return (coverage, *_delay(known, label_delay, limits))
 

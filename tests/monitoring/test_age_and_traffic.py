@@ -87,7 +87,7 @@ def test_coverage_counts_only_labels_that_are_due() -> None:
     assert delay.reason == "half of the labels came within 3.0 h"
     assert {coverage.severity, delay.severity} == {Severity.INFO}
     assert label_coverage(labelled(150, 3), NOW - 2 * DAY, timedelta(), LIMITS) == ()
-    assert label_coverage(labelled(150, 3), NOW - DAY + 99 * timedelta(minutes=3), timedelta(), LIMITS)[0].observed == 1.0
+    assert label_coverage(labelled(150, 3), NOW - DAY + 99 * timedelta(minutes=3), timedelta(), LIMITS)[0].observed == 0.0
 
 
 def test_labels_that_are_missing_and_labels_that_are_late_are_worth_a_word_each() -> None:

@@ -162,7 +162,7 @@ def test_traffic_without_labels_and_no_traffic_at_all_are_told_and_judged_by_nob
     world.serve(ads(FIRST, FIRST + DAY), labels=False)
     found = {one.monitor: one for one in world.look().findings if one.monitor != "data_drift"}
     assert found["error_drift"].reason == "0 rows are labelled; 100 are needed"
-    assert found["labels"].observed == 0.0
+    assert found["labels"].observed == 1.0
 
 
 def test_without_a_champion_nothing_is_judged(tmp_path: Path) -> None:
