@@ -97,7 +97,7 @@ def _run(name: str, mode: str, folder: Path, number: float) -> dict[str, Any]:
 def _judge(bench: Bench, pairs: pd.DataFrame, ours: Any, scores: dict[str, Any]) -> None:
     null = (pairs["kind"] == "none").to_numpy()
     said = {name: _alarms(ours, prefixes) for name, prefixes in _PARTS.items()}
-    limit = float(binom.ppf(0.95, null.sum(), _STATED)) / null.sum()
+    limit = float(binom.ppf(0.95, null.sum(), _STATED) / null.sum())
     for name in ("columns by test", "classifier by test", "as shipped"):
         _false_alarms(bench, name, said[name][null], limit)
     _false_alarms(bench, "all tests together: the peers' thresholds are put to this", said["all"][null], None)
