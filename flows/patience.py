@@ -39,6 +39,7 @@ STEPS = {
     "submit": Patience(300, (2, 10)),
     "tick": Patience(600, (1, 5)),
     "publish evidence": Patience(120, (1,)),
+    "ask people": Patience(120, (1,)),
     "watch": Patience(1800, (5,)),
 }
 

@@ -14,7 +14,7 @@ from adapters.prefect_api import FlowRun, PrefectApi
 from contracts.rollout import Act, Aliases, Phase
 from contracts.verdict import Outcome
 from flows.stages.forms import keep_forms
-from tests.flows.office import CHROMIUM, SHOP, SLOW, Office, choose, fill, open_office, until
+from tests.flows.office import CHROMIUM, SHOP, SLOW, Office, choose, field, fill, open_office, until
 from tests.prefect_server import ask_prefect
 
 pytestmark = [
@@ -164,3 +164,61 @@ def test_cancelling_a_run_stops_its_fit_and_leaves_nothing_half_done(office: Off
     ask_prefect("POST", f"{office.api_url}/flow_runs/{again.id}/set_state", {"state": {"type": "CANCELLING"}}).raise_for_status()
     assert office.ended(api, again).kind == "CANCELLED"
     assert list((office.world.folder / "home").glob("work/**/*.parquet")) == []
+
+
+def open_form(page: Any, office: Office, api: PrefectApi, name: str) -> Any:
+    """From the list of deployments, as a person would: the deployment, Run, Custom run; return the form's submit button."""
+    page.goto(f"{office.ui_url}/deployments")
+    page.goto(f"{office.ui_url}/deployments/deployment/{api.deployment('retrain', name)}")
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.get_by_text("Custom run", exact=True).click()
+    field(page, "Training window").wait_for()
+    return page.get_by_role("button", name="Submit")
+
+
+def test_the_form_of_a_retrain_has_titles_help_and_choices_and_refuses_a_wrong_value_in_words(
+    office: Office, api: PrefectApi, page: Any
+) -> None:
+    submit = open_form(page, office, api, SHOP)
+    for title, words in (
+        ("Why", "why, in a sentence"),
+        ("Snapshot", "fit on this snapshot"),
+        ("Training window", "fit on so much history, such as 90d"),
+        ("Dry run", "nothing is registered and nothing asks to become champion"),
+    ):
+        assert words in field(page, title).inner_text(), title
+    assert "skip" not in page.locator("form").first.inner_text().lower()  # a rehearsal cannot be skipped from here
+    before = len(runs(office, SHOP))
+    fill(page, "Training window", "a fortnight")
+    submit.click()
+    page.get_by_text("Validation failed for field 'window'").first.wait_for()
+    fill(page, "Training window", "10d")
+    fill(page, "Why", "x")
+    submit.click()
+    page.get_by_text("Validation failed for field 'reason'. Failure reason: 'x' is too short").first.wait_for()
+    assert len(runs(office, SHOP)) == before
+
+
+def test_a_dry_run_from_the_form_is_watched_to_its_end_and_keeps_nothing(office: Office, api: PrefectApi, page: Any) -> None:
+    versions = office.world.registry._client.search_model_versions(f"name = '{SHOP}'")
+    waiting = office.world.ledger.submissions(SHOP, waiting=False)
+    before = {one["id"] for one in runs(office, SHOP)}
+    submit = open_form(page, office, api, SHOP)
+    fill(page, "Why", "would a shorter window do?")
+    fill(page, "Training window", "10d")
+    field(page, "Dry run").locator("label, input[type=checkbox], .p-toggle, .p-checkbox").last.click()
+    submit.click()
+    (made,) = until(lambda: [one for one in runs(office, SHOP) if one["id"] not in before], "a run of the form")
+    page.goto(f"{office.ui_url}/runs/flow-run/{made['id']}")
+    page.get_by_text("A dry run: all").first.wait_for(timeout=120_000)
+    assert (made["parameters"]["window"], made["parameters"]["dry_run"]) == ("10d", True)
+    page.get_by_text("Artifacts", exact=True).click()
+    page.get_by_text("shop-gates", exact=True).wait_for()
+    assert office.world.registry._client.search_model_versions(f"name = '{SHOP}'") == versions
+    assert office.world.ledger.submissions(SHOP, waiting=False) == waiting
+
+
+def runs(office: Office, name: str) -> list[dict[str, Any]]:
+    asked = {"deployments": {"name": {"any_": [name]}}, "flows": {"name": {"any_": ["retrain"]}}}
+    found: list[dict[str, Any]] = ask_prefect("POST", f"{office.api_url}/flow_runs/filter", asked).json()
+    return found
