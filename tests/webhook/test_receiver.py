@@ -132,6 +132,29 @@ def test_many_notifications_of_one_alert_at_once_give_one_run(running: Running, 
     assert made == 1
 
 
+def test_an_alert_told_a_hundred_times_while_the_receiver_is_killed_gives_one_run(home: Path, deployed: str) -> None:
+    body = notification(alert("clicks"))  # on an event clock no cool-down hides a second run
+
+    def tell(running: Running) -> str | None:
+        try:
+            return str(running.post("/hooks/alertmanager", body).json()["flow_run"])
+        except (httpx.TransportError, ValueError):  # the receiver died; Alertmanager would come back
+            return None
+
+    with ThreadPoolExecutor(16) as pool:
+        with receiver(home, deployed) as first:
+            answers = [pool.submit(tell, first) for _ in range(50)]
+            while not any(one.done() and one.result() for one in answers):
+                time.sleep(0.01)
+            first.process.kill()
+            before = {one.result() for one in answers}
+        with receiver(home, deployed) as second:
+            after = set(pool.map(tell, [second] * 50))
+    assert None in before
+    assert after == before - {None}
+    assert len(after) == 1
+
+
 def test_within_the_cool_down_another_alert_waits_and_the_same_one_keeps_its_run_across_a_restart(home: Path, deployed: str) -> None:
     first, second = notification(alert()), notification(alert())
     with receiver(home, deployed) as running:
