@@ -215,8 +215,10 @@ class Basis:
     Attributes:
         state: what was remembered when they were measured.
         rollout: the rollout's spec of then, as JSON.
-        began: when the epoch of the evidence began; heard_at: what the log held by then was read. Both on the wall clock.
+        began: when the epoch of the evidence, or the exposure, began.
+        heard_at: what the log held by then was read. Both on the wall clock.
         clock: on the pipeline's clock.
+        beside: numbers by name that were measured with them and stand in no verdict.
     """
 
     state: RolloutState
@@ -224,6 +226,7 @@ class Basis:
     began: datetime
     heard_at: datetime
     clock: datetime
+    beside: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

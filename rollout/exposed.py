@@ -24,6 +24,7 @@ from rollout.exposure import CANDIDATE, CHAMPION, Exposure
 from rollout.paired import ConfidenceSteps
 from rollout.rewards import Units, exposed_rows, units_of
 from stats.arm_difference import Rewards, arm_difference_path
+from stats.confidence_sequence import Interval
 from stats.off_policy import ips
 from stats.sample_ratio import ratio_p_value
 from stats.thompson import Seen, best_shares, draw_beta, draw_gaussian
@@ -35,11 +36,20 @@ _MOST_STEPS = 400  # of a plot
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Verdicts, the steps behind the reward's, and a bandit's shares by arm (None in an A/B stage)."""
+    """Verdicts and the steps behind the reward's; of a bandit also shares by arm and, once enough came, the candidate's reward by IPS."""
 
     verdicts: tuple[Verdict, ...]
     steps: ConfidenceSteps
     shares: dict[str, float] | None = None
+    alone: Interval | None = None
+
+    @property
+    def beside(self) -> dict[str, float]:
+        """The numbers that stand in no verdict, by name."""
+        shares = {f"share of the {name}": share for name, share in (self.shares or {}).items()}
+        if self.alone is None:
+            return shares
+        return shares | {"IPS": self.alone.mean, "IPS, lower": self.alone.lower, "IPS, upper": self.alone.upper}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +80,10 @@ def assess_exposed(
     units = units_of(exposure, rows, known.feedback, stage, (target, all_classes(task, classes)), known_by)
     split = split_verdict(exposure, units)
     alpha = alpha_shares(spec)
-    reward, steps = _reward(exposure, stage, units, alpha.loss, void=split.outcome is Outcome.FAIL)
+    reward, steps, alone = _reward(exposure, stage, units, alpha.loss, void=split.outcome is Outcome.FAIL)
     beside = _guardrails(exposure, known, rows, spec, alpha.each, task, classes)
     shares = next_shares(exposure, stage, units) if isinstance(stage, BanditStage) else None
-    return Judged((split, reward, *beside), steps, shares)
+    return Judged((split, reward, *beside), steps, shares, alone)
 
 
 def split_verdict(exposure: Exposure, units: Units) -> Verdict:
@@ -113,16 +123,19 @@ def _seen(samples: pd.DataFrame, stage: BanditStage) -> Seen:
     return Seen(len(each), float(each.sum()), float((each**2).sum()))
 
 
-def _reward(exposure: Exposure, stage: AbStage | BanditStage, units: Units, alpha: float, *, void: bool) -> tuple[Verdict, ConfidenceSteps]:
+def _reward(
+    exposure: Exposure, stage: AbStage | BanditStage, units: Units, alpha: float, *, void: bool
+) -> tuple[Verdict, ConfidenceSteps, Interval | None]:
     rewards = _rewards(units.samples[units.samples["arm"].isin([CANDIDATE, CHAMPION])], stage)
     tightest_at = round(2 * stage.min_units / min(stage.share, 1 - stage.share))
     path = arm_difference_path(rewards, alpha, tightest_at)
-    verdict = _reward_verdict(exposure, stage, units, rewards, (path.mean, path.lower, path.upper), alpha, void=void)
+    verdict, alone = _reward_verdict(exposure, stage, units, rewards, (path.mean, path.lower, path.upper), alpha, void=void)
     kept = np.unique(np.linspace(0, len(path.mean) - 1, _MOST_STEPS).astype(int)) if len(path.mean) else np.zeros(0, dtype=int)
     kept = kept[np.isfinite(path.lower[kept])]
     mean, lower, upper = (part[kept].tolist() for part in (path.mean, path.lower, path.upper))
     measured = f"{stage.reward} per {stage.per}: candidate − champion"
-    return verdict, ConfidenceSteps(exposure.judged.version, stage.margin, (kept + 1).tolist(), mean, lower, upper, "units", measured)
+    steps = ConfidenceSteps(exposure.judged.version, stage.margin, (kept + 1).tolist(), mean, lower, upper, "units", measured)
+    return verdict, steps, alone
 
 
 def _rewards(samples: pd.DataFrame, stage: AbStage | BanditStage) -> Rewards:
@@ -143,16 +156,16 @@ def _reward_verdict(
     alpha: float,
     *,
     void: bool,
-) -> Verdict:
+) -> tuple[Verdict, Interval | None]:
     name, limit, count = f"{'off-policy ' if stage.kind == 'bandit' else ''}{stage.reward}", -stage.margin + 0.0, len(rewards.total)
     arms = (int(rewards.treated.sum()), int((~rewards.treated).sum()))
     later = f"; {units.waiting} units are not complete yet" if units.waiting else ""
     later += f"; of {units.silent} complete units no reward is known" if units.silent else ""
     if void:
-        return Verdict(name, Outcome.INCONCLUSIVE, None, limit, count, "void: the split is not what was asked for")
+        return Verdict(name, Outcome.INCONCLUSIVE, None, limit, count, "void: the split is not what was asked for"), None
     if min(arms) < stage.min_units:
         said = f"{arms[0]} and {arms[1]} complete units in the two arms; {stage.min_units} of each are needed"
-        return Verdict(name, Outcome.INCONCLUSIVE, None, limit, count, said + later)
+        return Verdict(name, Outcome.INCONCLUSIVE, None, limit, count, said + later), None
     mean, lower, upper = (float(part[-1]) for part in bounds)
     outcome = Outcome.PASS if lower > limit else Outcome.FAIL if upper < limit else Outcome.INCONCLUSIVE
     where = {Outcome.PASS: "above", Outcome.FAIL: "below"}.get(outcome, "around")
@@ -161,10 +174,10 @@ def _reward_verdict(
         f"version {exposure.against.version} ({arms[0]} and {arms[1]} units): the difference lies between {lower:.4g} and {upper:.4g}, "
         f"{where} the limit {limit:.4g}"
     )
-    if stage.kind == "bandit":
-        alone = ips(_rewards(units.samples, stage), alpha)
+    alone = ips(_rewards(units.samples, stage), alpha) if stage.kind == "bandit" else None
+    if alone is not None:
         said += f"; alone it would earn {alone.mean:.4g} per unit by IPS ({alone.lower:.4g} to {alone.upper:.4g})"
-    return Verdict(name, outcome, mean, limit, count, said + later, lower, upper)
+    return Verdict(name, outcome, mean, limit, count, said + later, lower, upper), alone
 
 
 def _guardrails(

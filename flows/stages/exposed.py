@@ -15,14 +15,17 @@ from rollout.exposure import Exposure
 _SLACK = timedelta(hours=1)  # between the clocks of this machine, the gateway's and the disk's
 
 
-def hear_exposed(settings: Settings, pipeline: Pipeline, began: datetime) -> Known:
+def hear_exposed(settings: Settings, pipeline: Pipeline, began: datetime, until: datetime | None = None) -> Known:
     """Read what the traffic log says since an exposure began.
 
     Args:
         began: on the wall clock.
+        until: what was written later, on the wall clock, is not read.
     """
     log, since = TrafficLog(settings.traffic / pipeline.spec.name), began - _SLACK
-    return Known(traffic_frames.answers(log, since), traffic_frames.feedback(log, since), traffic_frames.failures(log, since))
+    return Known(
+        traffic_frames.answers(log, since, until), traffic_frames.feedback(log, since, until), traffic_frames.failures(log, since, until)
+    )
 
 
 def weigh_exposed(settings: Settings, pipeline: Pipeline, exposure: Exposure, known: Known, now: datetime) -> Judged:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from adapters.pipeline_files import Pipeline
 from adapters.settings import Settings
 from contracts.errors import UnderstudyError
-from contracts.rollout import DecisionRecord
+from contracts.rollout import Basis, DecisionRecord
 from contracts.spec import RolloutSpec
 from contracts.verdict import Verdict
 from flows.stages.evidence import hear, weigh
-from rollout.assess import ConfidenceSteps
+from flows.stages.exposed import hear_exposed, weigh_exposed
+from rollout.assess import Assessment, ConfidenceSteps
 from rollout.contest import FOLLOWS, contest_of
+from rollout.exposed import Judged
+from rollout.exposure import exposure_of
 from rollout.rules import rules_of
 
 _NUMBERS = ("observed", "lower", "upper", "limit")
@@ -27,12 +30,14 @@ class Recomputed:
     Attributes:
         verdicts: of the gates that rest on the log, in order.
         differs: one sentence for each number that is not as it was.
-        steps: the confidence sequence behind the paired verdict.
+        steps: the confidence sequence behind the verdict on the loss or the reward.
+        beside: what stands in no verdict: a bandit's shares, and what the candidate alone would earn by IPS.
     """
 
     verdicts: tuple[Verdict, ...]
     differs: tuple[str, ...]
     steps: ConfidenceSteps | None = None
+    beside: dict[str, float] = field(default_factory=dict)
 
 
 def recompute(settings: Settings, pipeline: Pipeline, record: DecisionRecord) -> Recomputed | None:
@@ -41,18 +46,32 @@ def recompute(settings: Settings, pipeline: Pipeline, record: DecisionRecord) ->
     The spec, the state, the clock and the moment up to which the log is read are those of then; labels count at their value of then.
     """
     basis = record.basis
-    contest = None if basis is None else contest_of(basis.state)
-    if basis is None or contest is None:
+    if basis is None:
         return None
     spec = RolloutSpec.model_validate(basis.rollout)
     then = replace(pipeline, spec=pipeline.spec.model_copy(update={"rollout": spec}))
     recorded = [one for one in record.verdicts if one.gate != FOLLOWS]  # that one rests on what a process said of itself
     try:
-        heard = hear(settings, then, contest, basis.began, basis.heard_at)
-        found = weigh(settings, then, contest, heard, rules_of(spec, basis.state), basis.clock)
+        found = _judged(settings, then, basis)
     except UnderstudyError as error:
         return Recomputed((), (f"it cannot be computed again: {error.message}",))
-    return Recomputed(found.verdicts, tuple(_differences(recorded, list(found.verdicts))), found.steps)
+    if found is None:
+        return None
+    beside = found.beside if isinstance(found, Judged) else {}
+    differs = (*_differences(recorded, list(found.verdicts)), *_beside(basis.beside, beside))
+    return Recomputed(found.verdicts, differs, found.steps, beside)
+
+
+def _judged(settings: Settings, then: Pipeline, basis: Basis) -> Judged | Assessment | None:
+    """Judge what users of both arms did, or what the log's follower answered, by which of both the state asks for."""
+    exposure, contest = exposure_of(basis.state), contest_of(basis.state)
+    if exposure is not None:
+        known = hear_exposed(settings, then, basis.began, basis.heard_at)
+        return weigh_exposed(settings, then, exposure, known, basis.clock)
+    if contest is None:
+        return None
+    heard = hear(settings, then, contest, basis.began, basis.heard_at)
+    return weigh(settings, then, contest, heard, rules_of(then.spec.rollout, basis.state), basis.clock)
 
 
 def _differences(recorded: list[Verdict], now: list[Verdict]) -> list[str]:
@@ -62,6 +81,11 @@ def _differences(recorded: list[Verdict], now: list[Verdict]) -> list[str]:
     for name in before.keys() & after.keys():
         found += [f"{name}: {said}" for said in _of_one(before[name], after[name])]
     return sorted(found)
+
+
+def _beside(recorded: dict[str, float], now: dict[str, float]) -> list[str]:
+    pairs = ((name, recorded.get(name), now.get(name)) for name in sorted({*recorded, *now}))
+    return [f"{name} was {_say(old)}, the log gives {_say(new)}" for name, old, new in pairs if not _same(old, new)]
 
 
 def _of_one(then: Verdict, now: Verdict) -> list[str]:

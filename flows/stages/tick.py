@@ -6,7 +6,7 @@ looked at, so that a roll-back waits for neither the registry nor the traffic lo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -98,7 +98,8 @@ def decide(
     if seen is None:
         seen = _around(_judged(settings, pipeline, ledger, state, now), aliases, ledger, name)
     decision = reconcile(pipeline.spec.rollout, state, seen.evidence, seen.now)
-    record = None if decision.act is Act.HOLD else ledger.save(decision, seen.now, seen.basis)
+    basis = seen.basis if decision.verdicts == seen.evidence.verdicts else None  # who supersedes rests on its offline gates
+    record = None if decision.act is Act.HOLD else ledger.save(decision, seen.now, basis)
     if seen.measured:
         ledger.report_evidence(name, Measured(seen.evidence.epoch, seen.now, seen.evidence.verdicts, seen.basis))
     return TickResult(decision, record, seen.evidence, seen.steps, seen.outside)
@@ -148,7 +149,7 @@ def _around(seen: _Seen, aliases: Callable[[], Aliases], ledger: Ledger, name: s
 def _judged(settings: Settings, pipeline: Pipeline, ledger: Ledger, state: RolloutState, now: datetime | None) -> _Seen:
     exposure = exposure_of(state)
     if exposure is not None:
-        return _exposed(settings, pipeline, ledger, exposure, now)
+        return _exposed(settings, pipeline, ledger, state, exposure, now)
     contest = contest_of(state)
     if contest is None:
         return _Seen(Evidence(state.epoch), now or pipeline_now(settings, pipeline.spec))
@@ -163,16 +164,25 @@ def _judged(settings: Settings, pipeline: Pipeline, ledger: Ledger, state: Rollo
     clock = now or told or pipeline_now(settings, pipeline.spec)
     rules = rules_of(pipeline.spec.rollout, state)
     verdicts, steps = weighed(lambda: weigh(settings, pipeline, contest, heard, rules, clock), at_work)
-    basis = Basis(state, pipeline.spec.rollout.model_dump(mode="json"), began, heard_at, clock) if steps is not None else None
+    basis = _basis(pipeline, state, began, heard_at, clock) if steps is not None else None
     return _Seen(Evidence(state.epoch, verdicts=verdicts), clock, measured=True, steps=steps, basis=basis)
 
 
-def _exposed(settings: Settings, pipeline: Pipeline, ledger: Ledger, exposure: Exposure, now: datetime | None) -> _Seen:
+def _basis(
+    pipeline: Pipeline, state: RolloutState, began: datetime, heard_at: datetime, clock: datetime, beside: Mapping[str, float] = {}
+) -> Basis:
+    return Basis(state, pipeline.spec.rollout.model_dump(mode="json"), began, heard_at, clock, dict(beside))
+
+
+def _exposed(
+    settings: Settings, pipeline: Pipeline, ledger: Ledger, state: RolloutState, exposure: Exposure, now: datetime | None
+) -> _Seen:
     """What users of either arm did; nobody follows the log meanwhile."""
     from flows.stages.evidence import newest_event
     from flows.stages.exposed import hear_exposed, weigh_exposed
 
-    known = hear_exposed(settings, pipeline, _epoch_began(ledger, pipeline.spec.name, exposure.since))
+    began, heard_at = _epoch_began(ledger, pipeline.spec.name, exposure.since), datetime.now(UTC)
+    known = hear_exposed(settings, pipeline, began, heard_at)
     told = newest_event(known.answers) if pipeline.spec.clock == "event" else None
     clock = now or told or pipeline_now(settings, pipeline.spec)
     try:
@@ -180,7 +190,9 @@ def _exposed(settings: Settings, pipeline: Pipeline, ledger: Ledger, exposure: E
     except UnderstudyError as error:
         broken = Verdict("measurement", Outcome.ERROR, None, None, 0, error.message)
         return _Seen(Evidence(exposure.epoch, verdicts=(broken,)), clock, measured=True)
-    return _Seen(Evidence(exposure.epoch, verdicts=found.verdicts, shares=found.shares), clock, measured=True, steps=found.steps)
+    evidence = Evidence(exposure.epoch, verdicts=found.verdicts, shares=found.shares)
+    basis = _basis(pipeline, state, began, heard_at, clock, found.beside)
+    return _Seen(evidence, clock, measured=True, steps=found.steps, basis=basis)
 
 
 def _epoch_began(ledger: Ledger, name: str, epoch: int) -> datetime:

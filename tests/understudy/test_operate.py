@@ -16,7 +16,8 @@ from adapters.traffic_log import epoch_us
 from contracts.events import IntentKind
 from contracts.rollout import Act, Aliases, Phase
 from contracts.traffic import ShadowBatch
-from tests.flows.stages.rollout_world import World, five_versions
+from contracts.verdict import Outcome, Verdict
+from tests.flows.stages.rollout_world import TRIGGER, World, five_versions
 from understudy.main import main
 
 # MLflow's own store speaks an older SQLAlchemy
@@ -208,3 +209,18 @@ def test_an_operators_decision_rests_on_what_was_measured_last(world: World, cap
     capsys.readouterr()
     assert run(world, "explain", "sales", str(newest.id), "--recompute") == 0
     assert "the log gives the same numbers" in capsys.readouterr().out
+
+
+def test_a_version_that_supersedes_rests_on_its_offline_gates_and_on_no_log(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.serve(7 * 24)
+    world.settle()
+    for version in ("3", "4"):
+        world.shadow_works = False
+        met = Verdict("mae", Outcome.PASS, 1.0, 2.0, 10, "mae is 1")
+        world.ledger.submit("sales", world.model(version), (met,), TRIGGER)
+        world.errors[version] = 5.0
+        world.settle(1)
+    newest = world.ledger.decisions("sales")[0]
+    assert (newest.act, newest.version) == (Act.SUPERSEDE, "4")
+    assert run(world, "explain", "sales", str(newest.id), "--recompute") == 2
+    assert "rests on no live evidence" in capsys.readouterr().err

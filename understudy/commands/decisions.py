@@ -95,7 +95,8 @@ def _again(options: Options, one: DecisionRecord) -> Recomputed:
 
 
 def _compared(again: Recomputed) -> list[str]:
-    said = ["computed again from the traffic log as it was then:", *_table(again.verdicts)]
+    beside = (f"  {name}: {value:.4g}" for name, value in again.beside.items())
+    said = ["computed again from the traffic log as it was then:", *_table(again.verdicts), *beside]
     if not again.differs:
         return [*said, "the log gives the same numbers"]
     return [*said, "THE LOG GIVES OTHER NUMBERS:", *(f"  {one}" for one in again.differs)]

@@ -4,50 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from adapters.traffic_log import epoch_us
 from contracts.events import IntentKind
 from contracts.rollout import Act, Phase
-from contracts.traffic import AnsweredBatch, FailedBatch, FeedbackBatch
+from contracts.traffic import AnsweredBatch, FailedBatch
 from contracts.verdict import Outcome, Verdict
 from flows.stages.recall import confidence_path
-from rollout.split import assign
 from tests.flows.stages.rollout_world import HOUR, START, World, five_versions
+from tests.flows.stages.split_world import Split
 
 # MLflow's own store speaks an older SQLAlchemy
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
-STAGES = [
-    {"kind": "shadow", "loss": "absolute_error", "block": "1d", "rehearse": "28d", "min_blocks": 8},
-    {"kind": "ab", "share": 0.25, "reward": "profit", "min_units": 50, "min_duration": "1d", "max_duration": "14d"},
-    {
-        "kind": "bandit", "share": 0.3, "reward": "profit", "min_units": 50, "floor": 0.1, "reallocate": "6h", "min_duration": "2d",
-        "max_duration": "14d",
-    },
-]  # fmt: skip
-
-
-class Split(World):
-    """A world in which users of the arms are told apart, and earn what the version that answered them is worth."""
-
-    def users(self, hours: int, profit: dict[str, float], every: int = 10) -> None:
-        """Some users an hour; each is answered by its arm and its reward comes at once."""
-        state, first = self.state, self.hours
-        route = state.route
-        self.hours += hours
-        draw = np.random.default_rng([first, state.epoch])
-        for number in range(first, self.hours):
-            for one in range(every):
-                name = f"u{number}{one}"
-                arm = route.arms[assign(route.salt, name, [arm.share for arm in route.arms])]
-                at = epoch_us(START + number * HOUR)
-                version = arm.model.version
-                self.log.append(
-                    AnsweredBatch("sales", version, route.epoch, arm.name, arm.share, 0, 900, [name], [0], [at], [name], {}, [100.0])
-                )
-                earned = {"profit": profit[version] + float(draw.normal())}
-                self.log.append(FeedbackBatch("sales", 1, [name], [0], [100.0], [earned], [1]))
 
 
 @pytest.fixture(scope="session")
@@ -58,14 +27,7 @@ def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def exposed(tmp_path: Path, mlflow: Path) -> Split:
     """Version 2 has passed its rehearsal and meets a quarter of the users."""
-    world = Split(tmp_path, mlflow)
-    world.spec["rollout"]["stages"] = STAGES
-    world.submit("1", error=10.0)
-    assert world.settle() == ["bootstrap"]
-    world.serve(30 * 24)
-    world.submit("2", error=5.0)
-    assert world.settle() == ["start", "advance"]
-    return world
+    return Split(tmp_path, mlflow).rehearsed()
 
 
 def verdict(world: World, gate: str) -> Verdict:
