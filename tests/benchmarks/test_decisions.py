@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.stats import binomtest
 
+from adapters.settings import read_settings
+from benchmarks.simulated import live
 from benchmarks.simulated.coverage import Share, most
 from benchmarks.simulated.looks import blocked, first, looks, rarer_so_far, rules
 from benchmarks.simulated.pools import Pair
@@ -95,3 +99,12 @@ def test_a_candidate_that_is_better_is_seen_and_sooner_where_it_is_better_by_mor
     ends = [float(np.median(first(looks(random.normal(gain, 1.0, (200, 400)), rules()).passed))) for gain in (0.2, 0.5, 1.0)]
     assert np.isfinite(ends).all()
     assert ends[0] > 2 * ends[1] > 2 * ends[2]
+
+
+def test_the_rehearsed_pipeline_is_decided_by_its_shadow_alone(tmp_path: Path) -> None:
+    shutil.copytree(Path(__file__).parents[2] / "pipelines" / "ad_clicks", tmp_path / "pipelines" / "ad_clicks")
+    settings = read_settings(tmp_path / "state", tmp_path / "pipelines")
+    spec = live._rewritten(settings, live._shadow_alone).spec
+    assert [(stage.kind, stage.rehearse) for stage in spec.rollout.stages] == [("shadow", DAY)]
+    gates = live._rewritten(settings, live._lenient).spec.gates
+    assert [gate.max for gate in gates] == [0.69]
