@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from training.compare import Evaluation
 
 NOT_MET = "GatesNotMet"  # the name of a completed run's state where the answer was no
-DRY = "DryRun"  # the same where nothing was to be kept
+DRY = "DryRun"  # the same where the answer was yes, and nothing was to be kept
 Snapshot = Annotated[str, Field(pattern=r"^s[0-9a-f]{12}$")]
 
 
@@ -64,6 +64,7 @@ def retrain(  # the form in the UI has one field for each
         dry_run: everything up to the offline gates; nothing is registered and nothing asks to become champion.
         alert_id: the alert that this answers; the webhook fills it in.
     """
+    from flows.stages.gate import all_passed
     from flows.stages.step_clock import StepClock
     from flows.stages.work import work_folder
 
@@ -87,7 +88,8 @@ def retrain(  # the form in the UI has one field for each
         with clock.step("gate"):
             verdicts = gate(pipeline, evaluation, work)
         if dry_run:
-            return Completed(name=DRY, message=f"A dry run: {_tally(verdicts)}. Nothing was registered and nothing submitted.")
+            name = DRY if all_passed(verdicts) else NOT_MET
+            return Completed(name=name, message=f"A dry run: {_tally(verdicts)}. Nothing was registered and nothing submitted.")
         with clock.step("register"):
             version = register(pipeline, fitted, evaluation, verdicts, trigger, work, window)
         with clock.step("submit"):

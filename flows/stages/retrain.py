@@ -20,13 +20,14 @@ from contracts.rollout import ModelRef
 from contracts.snapshot import Snapshot
 from contracts.verdict import Outcome, Verdict
 from flows.stages.evaluate import evaluate_stage
-from flows.stages.fit import fit_stage
+from flows.stages.fit import FitResult, fit_stage
 from flows.stages.gate import gate_stage
 from flows.stages.ingest import ingest
 from flows.stages.register import lineage_of, register_stage
 from flows.stages.step_clock import StepClock
 from flows.stages.submit import submit_stage
 from flows.stages.work import read_json, work_folder
+from training.compare import Evaluation
 
 # name → function, in order; dvc.yaml and the Prefect flow have the same
 STAGES: dict[str, Callable[..., Any]] = {
@@ -62,6 +63,18 @@ class RetrainResult:
     overhead: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """What a retrain would have been judged by: the fields of RetrainResult that need no version."""
+
+    pipeline: str
+    snapshot: str
+    new_rows: int
+    verdicts: tuple[Verdict, ...]
+    seconds: dict[str, float] = field(default_factory=dict)
+    overhead: float = 0.0
+
+
 def retrain_local(
     settings: Settings,
     pipeline: Pipeline,
@@ -93,6 +106,31 @@ def retrain_local(
         result = run.fitted(data, new_rows) if known is None else run.taken_up(data, *known)
         tell(run.clock.report())
         return replace(result, seconds=run.clock.seconds, overhead=run.clock.overhead)
+
+
+def dry_run_local(
+    settings: Settings,
+    pipeline: Pipeline,
+    trigger: Trigger,
+    *,
+    snapshot: str | None = None,
+    until: datetime | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> DryRun:
+    """Run the stages up to the offline gates, in this process: new rows become a snapshot; nothing is registered and nothing submitted.
+
+    Args:
+        settings, pipeline, trigger, snapshot, until, tell: as for `retrain_local`.
+
+    Raises:
+        UnderstudyError: what a stage raises; a gate that is not met is in the result.
+    """
+    with work_folder(settings, pipeline.spec.name, uuid.uuid4().hex[:12]) as work:
+        run = _Run(settings, pipeline, trigger, work, StepClock(), tell)
+        data, new_rows = run.data(snapshot, until)
+        _, _, verdicts = run.judged(data)
+        tell(run.clock.report())
+        return DryRun(pipeline.spec.name, data.id, new_rows, verdicts, run.clock.seconds, run.clock.overhead)
 
 
 def champion_of(settings: Settings, pipeline: str) -> ModelRef | None:
@@ -147,7 +185,7 @@ class _Run:
             submitted = submit_stage(self.settings, self.pipeline.spec.name, known.model, verdicts, self.trigger)
         return RetrainResult(self.pipeline.spec.name, data.id, 0, known.model, verdicts, submitted is not None, why)
 
-    def fitted(self, data: Snapshot, new_rows: int) -> RetrainResult:
+    def judged(self, data: Snapshot) -> tuple[FitResult, Evaluation, tuple[Verdict, ...]]:
         settings, pipeline, clock, work = self.settings, self.pipeline, self.clock, self.work
         champion = champion_of(settings, pipeline.spec.name)
         with clock.step("fit"):
@@ -160,6 +198,11 @@ class _Run:
             verdicts = gate_stage(pipeline, evaluation, work)
         for one in verdicts:
             self.tell(f"{'met' if one.outcome is Outcome.PASS else 'NOT met'}: {one.reason}.")
+        return fitted, evaluation, verdicts
+
+    def fitted(self, data: Snapshot, new_rows: int) -> RetrainResult:
+        fitted, evaluation, verdicts = self.judged(data)
+        settings, pipeline, clock, work = self.settings, self.pipeline, self.clock, self.work
         with clock.step("register"):
             version = register_stage(settings, pipeline, fitted, evaluation, verdicts, self.trigger, work)
         with clock.step("submit"):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -216,6 +219,26 @@ def test_a_dry_run_from_the_form_is_watched_to_its_end_and_keeps_nothing(office:
     page.get_by_text("shop-gates", exact=True).wait_for()
     assert office.world.registry._client.search_model_versions(f"name = '{SHOP}'") == versions
     assert office.world.ledger.submissions(SHOP, waiting=False) == waiting
+
+
+def test_a_dry_run_typed_at_the_command_goes_through_the_server_and_its_exit_code_is_the_gates(office: Office) -> None:
+    registry, ledger = office.world.registry, office.world.ledger
+    before = (registry._client.search_model_versions(f"name = '{SHOP}'"), ledger.submissions(SHOP, waiting=False))
+    spec = office.world.settings.pipelines / SHOP / "pipeline.yaml"
+    kept = spec.read_text()
+    try:
+        for gates, ends in ((json.loads(kept)["gates"], (0, "DryRun")), ([{"metric": "mae", "max": 0.01}], (1, "GatesNotMet"))):
+            spec.write_text(json.dumps(json.loads(kept) | {"gates": gates}))
+            typed = [sys.executable, "-m", "understudy", "--json", "retrain", SHOP, "--window", "10d", "--dry-run", "--wait"]
+            done = subprocess.run(typed, env=office.environment, capture_output=True, text=True, check=False, timeout=120)
+            said = json.loads(done.stdout)
+            assert (done.returncode, said["state"]) == ends, done.stderr
+            assert said["message"].endswith("Nothing was registered and nothing submitted.")
+            (run,) = [one for one in runs(office, SHOP) if one["id"] == said["flow_run"]]
+            assert (run["parameters"]["window"], run["parameters"]["dry_run"]) == ("10d", True)
+    finally:
+        spec.write_text(kept)
+    assert (registry._client.search_model_versions(f"name = '{SHOP}'"), ledger.submissions(SHOP, waiting=False)) == before
 
 
 def runs(office: Office, name: str) -> list[dict[str, Any]]:

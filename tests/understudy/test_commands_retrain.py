@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from adapters.ledger import Ledger
+from adapters.registry.connection import connect
+from adapters.settings import read_settings
 from tests.flows.stages.retrain_world import NAME, build_world
 from understudy.main import main
 
@@ -59,3 +62,46 @@ def test_data_that_cannot_be_fitted_exits_2_with_the_column_and_the_remedy(
     said = capsys.readouterr().err
     assert "Column 'x' is a numeric feature and holds text." in said
     assert "List it under columns.features.categorical." in said
+
+
+def kept(home: Path) -> tuple[int, int, int]:
+    """Return how many MLflow runs, versions and submissions there are."""
+    settings = read_settings(home, home.parent / "pipelines")
+    client = connect(settings.mlflow_uri)
+    found = client.search_runs([one.experiment_id for one in client.search_experiments()])
+    ledger = Ledger(settings.ledger_url)
+    submitted = ledger.submissions(NAME, waiting=False)
+    ledger.close()
+    return len(found), len(client.search_model_versions(f"name = '{NAME}'")), len(submitted)
+
+
+def test_a_dry_run_on_another_window_is_judged_by_every_gate_and_keeps_nothing(
+    typed: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main([*typed, "--dry-run", "--window", "10d"])
+    said = capsys.readouterr()
+    document = json.loads(said.out)
+    assert ([one["outcome"] for one in document["verdicts"]], document["new_rows"]) == (["PASS"] * 4, 720)
+    assert "Fitted 240 rows" in said.err  # ten days of hours, before what is held out
+    assert kept(tmp_path / "home") == (0, 0, 0)
+    main([*typed, "--dry-run"])
+    assert "Fitted 480 rows" in capsys.readouterr().err  # the spec's twenty days
+    main([*typed, "--window", "10d"])
+    assert json.loads(capsys.readouterr().out)["skipped"] is None
+    assert kept(tmp_path / "home") == (1, 1, 1)
+
+
+def test_a_dry_run_whose_gate_is_not_met_exits_1_and_keeps_nothing(
+    typed: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = tmp_path / "pipelines" / NAME / "pipeline.yaml"
+    spec.write_text(json.dumps(json.loads(spec.read_text()) | {"gates": [{"metric": "mae", "max": 0.01}]}))
+    assert exit_code([*typed, "--dry-run"]) == 1
+    assert "NOT met: mae" in capsys.readouterr().err
+    assert kept(tmp_path / "home") == (0, 0, 0)
+
+
+@pytest.mark.parametrize("where", [["--local"], []])
+def test_a_window_that_is_none_exits_2(typed: list[str], where: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code([*typed[:-1], *where, "--window", "a fortnight"]) == 2
+    assert "Or write `all`." in capsys.readouterr().err
