@@ -16,6 +16,7 @@ from contracts.rollout import Act, ModelRef
 from contracts.verdict import Outcome
 from flows.stages.retrain import retrain_local
 from understudy.demo import acts
+from understudy.demo.hand import make_room
 from understudy.demo.theatre import Theatre
 
 TRIGGER = Trigger(Cause.OPERATOR, "damaged on purpose: its feature code joins rows to the labels of others", "demonstration")
@@ -42,6 +43,7 @@ def push_damaged(stage: Theatre) -> None:
     stage.story.tell(title, "; ".join(refused), stage.now)
     if not refused:
         raise OutsideError(f"No offline gate saw that version {done.model.version} is damaged.", "Look at its gates in the report.")
+    make_room(stage)
     trigger = replace(TRIGGER, reason=f"{TRIGGER.reason}; pushed past its gates")
     stage.ledger.submit(stage.name, done.model, done.verdicts, trigger)
     stage.story.tell(f"version {done.model.version} is pushed past its gates all the same", "to see what the shadow says", stage.now)

@@ -12,6 +12,7 @@ import httpx
 
 from contracts.columns import EVENT_TIME
 from contracts.errors import OutsideError
+from contracts.rollout import Phase
 from understudy.demo.theatre import Theatre
 from understudy.replay import infer_request
 
@@ -43,6 +44,17 @@ class _Caller(threading.Thread):
                 else:
                     self.failed += 1
                 time.sleep(_PAUSE_SECONDS)
+
+
+def make_room(stage: Theatre) -> None:
+    """Take out, by the command, a candidate that is still under judgement: a further one would wait behind it, or be taken for it."""
+    candidate = stage.state.candidate
+    if candidate is None or stage.state.phase is Phase.WATCHING:
+        return
+    reason = "the demonstration has no time for all of its stages"
+    stage.story.tell(f"the operator takes out version {candidate.version}", reason, stage.now)
+    _understudy(stage, "abort", stage.name, "--reason", reason)
+    stage.await_idle()
 
 
 def roll_back(stage: Theatre) -> None:

@@ -127,6 +127,14 @@ class Theatre:
         views = self.ledger.gateways(self.name, datetime.min.replace(tzinfo=self.now.tzinfo))
         return bool(views) and all(view.champion == version and view.epoch == self.state.epoch for view in views)
 
+    def await_idle(self) -> None:
+        """Tick until no candidate is under judgement."""
+        deadline = time.monotonic() + _GATEWAY_SECONDS
+        while self.state.phase is not Phase.IDLE:
+            if time.monotonic() > deadline:
+                raise OutsideError(f"The rollout of '{self.name}' did not come to rest.", f"See: understudy status {self.name}")
+            self.run("rollout")
+
     def await_rehearsal(self, version: str) -> None:
         """Wait until the shadow process has answered everything that was logged."""
         self._await(f"the shadow process did not catch up with version {version}", _SHADOW_SECONDS, lambda: self._rehearsed(version))
