@@ -220,11 +220,19 @@ class PrefectApi:
         return FlowRun(str(found["id"]), f"{self._url.removesuffix('/api')}/runs/flow-run/{found['id']}")
 
     def _patiently(self, method: str, url: str, body: dict[str, Any] | None) -> httpx.Response:
-        """Send a request, again where the server says it is busy: its SQLite was locked, and nothing was done."""
+        """Send a request, again where the server says it is busy: its SQLite was locked, and nothing was done.
+
+        A question is asked again also where the server is silent too long.
+        """
         for pause in _PAUSES:
-            answer = self._client.request(method, url, json=body)
-            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-                return answer
+            try:
+                answer = self._client.request(method, url, json=body)
+            except httpx.ReadTimeout:
+                if method != "GET":  # it may have been done
+                    raise
+            else:
+                if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                    return answer
             time.sleep(pause)
         return self._client.request(method, url, json=body)
 

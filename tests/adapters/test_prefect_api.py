@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,6 +23,7 @@ class Scripted:
 
     answers: list[tuple[int, bytes]]
     url: str = ""
+    silences: int = 0
     asked: list[tuple[str, str, str | None, bytes]] = field(default_factory=list)
 
 
@@ -33,6 +35,9 @@ def scripted() -> Iterator[Scripted]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             script.asked.append((self.command, self.path, self.headers.get("Authorization"), body))
+            if script.silences:
+                script.silences -= 1
+                time.sleep(0.6)
             status, content = script.answers.pop(0) if len(script.answers) > 1 else script.answers[0]
             self.send_response(status)
             self.send_header("Content-Length", str(len(content)))
@@ -51,6 +56,17 @@ def scripted() -> Iterator[Scripted]:
         yield script
         server.shutdown()
         thread.join()
+
+
+def test_a_silent_server_is_asked_a_question_again_and_a_wish_only_once(scripted: Scripted) -> None:
+    scripted.answers, scripted.silences = [(200, b'{"id": "d1"}')], 2
+    with PrefectApi(scripted.url, seconds=0.3) as api:
+        assert api.deployment("retrain", "demand") == "d1"
+        assert len(scripted.asked) == 3
+        scripted.silences = 1
+        with pytest.raises(OutsideError, match="cannot be reached"):
+            api.create_run("d1", {})
+    assert len(scripted.asked) == 4
 
 
 def test_a_busy_server_is_asked_again_and_a_run_says_where_people_see_it(scripted: Scripted) -> None:

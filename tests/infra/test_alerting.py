@@ -118,7 +118,8 @@ def place(tmp_path: Path, prefect_server: str) -> Iterator[Place]:
         (tmp_path / name).write_text(text)
     write_pipeline(tmp_path / "pipelines", _NAME)
     flow = httpx.post(f"{prefect_server}/flows/", json={"name": "retrain"}).json()["id"]
-    deployment = {"name": _NAME, "flow_id": flow, "parameters": {"pipeline": _NAME}}
+    httpx.post(f"{prefect_server}/work_pools/", json={"name": "alerts", "type": "process"}).raise_for_status()
+    deployment = {"name": _NAME, "flow_id": flow, "parameters": {"pipeline": _NAME}, "work_pool_name": "alerts"}
     httpx.post(f"{prefect_server}/deployments/", json=deployment).raise_for_status()
     ports = free_port(), free_port()
     urls = [f"http://127.0.0.1:{port}" for port in ports]
