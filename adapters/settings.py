@@ -19,7 +19,7 @@ class Settings:
     """Where everything is; paths are absolute, addresses are None where nothing is up.
 
     Attributes:
-        lost_after: seconds without a heartbeat after which a run counts as lost.
+        lost_after: seconds without a heartbeat after which Prefect's server calls a run lost; 0: it does not look.
         notify_url, notify_email: where Prefect tells people what happened: a Slack-compatible webhook, an Apprise `mailto://` address.
     """
 
@@ -108,6 +108,14 @@ def _seconds(variable: str, default: float, least: float) -> float:
     return value
 
 
+def _lost_after() -> float:
+    """Return the setting; by default the SQLite server of `up` does not look: it stalls where every event is a write more."""
+    if os.environ.get("UNDERSTUDY_LOST_AFTER") == "0":
+        return 0.0
+    own = not os.environ.get("PREFECT_API_URL") and not os.environ.get("UNDERSTUDY_PREFECT_DATABASE_URL")
+    return _seconds("UNDERSTUDY_LOST_AFTER", 0.0 if own else 90.0, 0.0 if own else _LEAST_LOST_AFTER)
+
+
 def read_settings(home: Path | None = None, pipelines: Path | None = None) -> Settings:
     """Read the environment; arguments win over it.
 
@@ -134,7 +142,7 @@ def read_settings(home: Path | None = None, pipelines: Path | None = None) -> Se
         prefect_auth=_prefect_auth(root),
         tokens_file=_named_file("UNDERSTUDY_TOKENS_FILE", "tokens file"),
         gateway_token=_value_or_file("UNDERSTUDY_TOKEN", "token"),
-        lost_after=_seconds("UNDERSTUDY_LOST_AFTER", 90.0, _LEAST_LOST_AFTER),
+        lost_after=_lost_after(),
         notify_url=_value_or_file("UNDERSTUDY_NOTIFY_URL", "notification address"),
         notify_email=_value_or_file("UNDERSTUDY_NOTIFY_EMAIL", "notification e-mail"),
     )

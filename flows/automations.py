@@ -41,7 +41,13 @@ async def settle_automations(client: PrefectClient, settings: Settings, start_se
 
 
 def lost_runs(lost_after: float, start_seconds: float) -> list[AutomationCore]:
-    """Return what calls runs Crashed that fell silent: worker and run died together, so that nobody else can say it."""
+    """Return what calls runs Crashed that fell silent: worker and run died together, so that nobody else can say it.
+
+    Args:
+        lost_after: seconds; none are returned where it is 0.
+    """
+    if not lost_after:
+        return []
     return [
         _crash("runs that fell silent", _AT_WORK, lost_after, f"No heartbeat for {lost_after:g} s: the machine that did this run is gone."),
         _crash("runs that never began", ("Pending",), start_seconds, f"Taken up by a worker and not begun within {start_seconds:g} s."),

@@ -27,7 +27,7 @@ from contracts.errors import UsageError
 from tests.prefect_server import ask_prefect
 from understudy import runs
 from understudy.demo.play import play
-from understudy.demo.script import Script
+from understudy.demo.script import Script, profit
 from understudy.replay import infer_request
 from understudy.services.detached import addresses, stop
 from understudy.services.supervisor import answers
@@ -42,6 +42,7 @@ CLICKS = Script(
     40,
     "log loss per impression",
     "6h",
+    profit,
 )
 
 

@@ -60,8 +60,6 @@ def make_plan(settings: Settings, ports: dict[str, int]) -> Plan:
         *([] if mlflow else [_mlflow(settings, ports["mlflow"], urls["mlflow"])]),
         *_ours(settings, ports, urls),
     ]
-    if prefect:  # its other workers are alive, so a run that is under way there is no orphan
-        services = [one for one in services if one.name != "orphans"]
     known = {one.name for one in services}
     services = [replace(one, after=tuple(name for name in one.after if name in known)) for one in services]
     return Plan(tuple(services), _environment(settings, addresses), addresses)
@@ -118,8 +116,8 @@ def _ours(settings: Settings, ports: dict[str, int], urls: dict[str, str]) -> li
         Service("webhook", module("webhook", *at("webhook")), f"{urls['webhook']}/health"),
         Service("engine", module("flows.warm.server"), ready_file=socket_path(settings.home)),
         Service("deploy", (sys.executable, "-m", "understudy", "deploy"), None, ("prefect",)),
-        Service("orphans", module("flows.orphans"), None, ("deploy",)),
-        Service("worker", worker, None, ("deploy", "orphans")),
+        # only on a server of our own is a run that is under way before the worker starts an orphan: elsewhere another worker does it
+        Service("worker", worker if "PREFECT_API_URL" in os.environ else module("flows.orphans", *worker), None, ("deploy",)),
     ]
 
 
@@ -144,7 +142,7 @@ def _environment(settings: Settings, addresses: dict[str, str]) -> dict[str, str
         "PYTHONUNBUFFERED": "1",
     }
     if "PREFECT_API_URL" not in os.environ:
-        fixed |= _server(settings)
+        fixed |= {**_server(settings), "UNDERSTUDY_LOST_AFTER": f"{settings.lost_after:g}"}
     overridable = {
         "OMP_WAIT_POLICY": "passive",  # several processes share few cores: a thread that spins while it waits takes them from the others
         "PREFECT_HOME": str(settings.home / "prefect"),

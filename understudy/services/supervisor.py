@@ -24,7 +24,7 @@ from understudy.services.plan import Plan, Service
 
 READY_SECONDS = 180.0  # a first start runs the migrations of two databases
 STOP_SECONDS = 10.0
-ONE_SHOT = frozenset({"deploy", "orphans"})  # run to their end before what comes after them
+ONE_SHOT = frozenset({"deploy"})  # runs to its end before what comes after it
 _POLL_SECONDS = 0.1
 _RESTART_SECONDS = (0.5, 1.0, 2.0, 5.0, 15.0)
 _KILL_WITH_PARENT = 1  # PR_SET_PDEATHSIG

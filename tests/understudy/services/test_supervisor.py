@@ -173,6 +173,19 @@ def test_a_server_named_by_the_environment_is_used_and_not_started(tmp_path: Pat
     assert next(one for one in plan.services if one.name == "worker").after == ("deploy",)
 
 
+def test_lost_runs_of_our_own_server_are_seen_by_its_worker_on_sqlite_and_by_the_server_on_postgresql(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("PREFECT_API_URL", "UNDERSTUDY_LOST_AFTER", "UNDERSTUDY_PREFECT_DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    plan = make_plan(read_settings(tmp_path), dict(DEFAULTS))
+    worker = next(one for one in plan.services if one.name == "worker").command
+    assert (worker[1:3], worker[4:7]) == (("-m", "flows.orphans"), ("--no-prompt", "worker", "start"))
+    assert plan.environment["UNDERSTUDY_LOST_AFTER"] == "0"
+    monkeypatch.setenv("UNDERSTUDY_PREFECT_DATABASE_URL", "postgresql://me@host/prefect")
+    assert make_plan(read_settings(tmp_path), dict(DEFAULTS)).environment["UNDERSTUDY_LOST_AFTER"] == "90"
+
+
 def test_the_webhooks_secret_is_made_once_and_only_its_owner_can_read_it(home: Path, supervised: subprocess.Popen[str]) -> None:
     secret = home / "webhook.secret"
     assert supervised.poll() is None
