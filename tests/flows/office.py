@@ -70,6 +70,7 @@ class Office:
             "PREFECT_API_URL": self.api_url,
             "PREFECT_WORKER_QUERY_SECONDS": "1",
             "MLFLOW_TRACKING_URI": self.mlflow_url,
+            "UNDERSTUDY_LOST_AFTER": "0",  # as `up` does with its own server on SQLite
             "GX_ANALYTICS_ENABLED": "false",
             "DO_NOT_TRACK": "1",
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
