@@ -6,7 +6,9 @@ import re
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
+
+from contracts.strict import StrictModel
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SECRETS = re.compile(r"(?i)(^|[-_])(password|passwd|pwd|token|secret|sig|signature|key|apikey|credential)$")
@@ -52,11 +54,7 @@ Variable = Annotated[str, AfterValidator(_variable)]
 Format = Literal["csv", "csv.gz", "tsv", "tsv.gz", "parquet", "jsonl", "jsonl.gz"]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class TableFiles(_Model):
+class TableFiles(StrictModel):
     """What all sources of CSV, TSV, Parquet and JSON Lines files share."""
 
     delimiter: str = ","
@@ -98,7 +96,7 @@ class S3Source(TableFiles):
         return self
 
 
-class SqlSource(_Model):
+class SqlSource(StrictModel):
     """Rows of a table or a query of PostgreSQL or SQLite; only those after the newest snapshot leave the database."""
 
     kind: Literal["sql"]
@@ -133,7 +131,7 @@ class DvcSource(TableFiles):
     remote: str | None = Field(None, description="name of the DVC remote, where it is not the repository's default")
 
 
-class SimulatorSource(_Model):
+class SimulatorSource(StrictModel):
     """Rows that are made, not measured: seeded, the same for the same times on any machine."""
 
     kind: Literal["simulator"]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from contracts.columns import RESERVED
 from contracts.duration import Duration, parse_duration
+from contracts.monitors import Monitors as Monitors
+from contracts.monitors import Severities as Severities
+from contracts.monitors import SeverityName as SeverityName
 from contracts.package import Task
 from contracts.source import DvcSource as DvcSource
 from contracts.source import FileSource as FileSource
@@ -20,8 +23,13 @@ from contracts.source import SimulatorSource as SimulatorSource
 from contracts.source import Source as Source
 from contracts.source import SqlSource as SqlSource
 from contracts.source import TableFiles as TableFiles
+from contracts.stages import AbStage as AbStage
+from contracts.stages import BanditStage as BanditStage
+from contracts.stages import LossName as LossName
+from contracts.stages import ShadowStage as ShadowStage
+from contracts.stages import Stage as Stage
+from contracts.strict import StrictModel
 
-LossName = Literal["absolute_error", "squared_error", "log_loss", "brier"]
 MetricName = Literal["mae", "rmse", "r2", "log_loss", "brier", "auc", "accuracy"]
 METRICS_OF: dict[Task, tuple[MetricName, ...]] = {
     "regression": ("mae", "rmse", "r2"),
@@ -35,22 +43,18 @@ LOSSES_OF: dict[Task, tuple[LossName, ...]] = {
 }
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class TimeParts(_Model):
+class TimeParts(StrictModel):
     """A time put together from several columns, joined by one space and read with a strptime format."""
 
     from_: list[str] = Field(alias="from", min_length=1)
     format: str
 
 
-class Features(_Model):
+class Features(StrictModel):
     """The columns the model sees, as clients send them."""
 
-    numeric: list[str] = []
-    categorical: list[str] = []
+    numeric: list[str] = Field([])
+    categorical: list[str] = Field([])
 
     @property
     def all(self) -> list[str]:
@@ -58,7 +62,7 @@ class Features(_Model):
         return [*self.numeric, *self.categorical]
 
 
-class Columns(_Model):
+class Columns(StrictModel):
     """Which column means what."""
 
     time: str | TimeParts
@@ -99,7 +103,7 @@ class Columns(_Model):
 Window = Duration | Literal["all"]
 
 
-class Train(_Model):
+class Train(StrictModel):
     """What is fitted, on which rows, and which rows are held out."""
 
     window: Window | list[Window] = Field(
@@ -138,14 +142,14 @@ class Train(_Model):
         return self
 
 
-class Checks(_Model):
+class Checks(StrictModel):
     """Which suite, and how many rows may be set aside before the batch is refused."""
 
     suite: str = "suite.json"
     max_quarantined: float = Field(0.01, ge=0, le=1)
 
 
-class OfflineGate(_Model):
+class OfflineGate(StrictModel):
     """One limit a candidate must meet on the held-out rows; with `slice`, in every value of that column."""
 
     metric: MetricName
@@ -162,93 +166,14 @@ class OfflineGate(_Model):
         return self
 
 
-class _Timed(_Model):
-    min_duration: Duration = parse_duration("0s")
-    max_duration: Duration = parse_duration("14d")
-    on_timeout: Literal["abort", "pause"] = "abort"
-
-
-class ShadowStage(_Timed):
-    """The candidate follows the traffic log; nobody sees its answers."""
-
-    kind: Literal["shadow"]
-    loss: LossName
-    block: Duration = Field(parse_duration("1h"), description="requests of one block are averaged: they belong together")
-    margin: float = Field(0.0, description="how much worse a loss per request may be; 0 asks for better, in the loss's unit")
-    rehearse: Duration = Field(parse_duration("0s"), description="how much logged traffic is answered before going live")
-    min_blocks: int = Field(8, ge=2)
-    bounds: tuple[float, float] | None = Field(
-        None, description="least and greatest loss of a request; one beyond them counts as the bound"
-    )
-    boundary: Literal["auto", "asymptotic", "bernstein"] = Field(
-        "auto", description="which confidence sequence; bernstein needs a bounded loss"
-    )
-    min_label_coverage: float = Field(0.5, ge=0, le=1, description="share of due requests with a label, below which nothing is decided")
-    on_label_bias: Literal["wait", "warn"] = Field("wait", description="where labelled and unlabelled requests differ")
-
-    @property
-    def bounded(self) -> bool:
-        """Whether the loss of a request has known bounds."""
-        return self.bounds is not None or self.loss == "brier"
-
-    @model_validator(mode="after")
-    def _bounds_fit(self) -> ShadowStage:
-        if self.bounds is not None and not self.bounds[0] < self.bounds[1]:
-            raise ValueError(f"bounds {list(self.bounds)} are not in order: the least loss comes first, then the greatest")
-        if self.boundary == "bernstein" and not self.bounded:
-            raise ValueError(
-                f"boundary bernstein needs a bounded loss and {self.loss} is not; give bounds: [least, greatest] or use asymptotic"
-            )
-        return self
-
-
-class _Exposed(_Timed):
-    share: float = Field(0.1, gt=0, lt=1, description="of the units, answered by the candidate; a bandit begins with it")
-    reward: str = Field(min_length=1, description="name of a reward in the feedback; `label` or the target's name takes the label")
-    per: Literal["unit", "row"] = Field("unit", description="unit: reward of a unit (revenue); row: rewards over rows (click-through rate)")
-    absent: Literal["unknown", "zero"] = Field("unknown", description="what a row without a reward is once it is due")
-    attribution: Duration = Field(parse_duration("1h"), description="a unit's rows count this long after its first, then it is one sample")
-    margin: float = Field(0.0, description="how much less reward there may be; 0 asks for more, in the reward's unit")
-    min_units: int = Field(100, ge=2, description="complete units in each arm before anything is decided")
-
-
-class AbStage(_Exposed):
-    """A share of the units is answered by the candidate, always the same ones; their reward decides."""
-
-    kind: Literal["ab"]
-
-
-class BanditStage(_Exposed):
-    """The units go to the versions in proportion to the chance that each is best; read off-policy, their reward decides."""
-
-    kind: Literal["bandit"]
-    rewards: Literal["binary", "number"] = Field("number", description="binary: 0 or 1 a row (Beta); number: any (Gaussian)")
-    floor: float = Field(0.05, gt=0, lt=0.5, description="least share of every arm, so that each goes on being explored")
-    reallocate: Duration = Field(parse_duration("1h"), description="least time between two changes of the shares")
-    with_previous: bool = Field(False, description="whether the former champion takes part as a third arm")
-    seed: int = Field(0, ge=0)
-
-    @model_validator(mode="after")
-    def _room_for_all(self) -> BanditStage:
-        arms = 3 if self.with_previous else 2
-        if self.floor * arms >= 1:
-            raise ValueError(f"a floor of {self.floor:g} leaves nothing to move between {arms} arms; set it below {1 / arms:.2g}")
-        if not self.floor <= self.share <= 1 - self.floor * (arms - 1):
-            raise ValueError(f"a share of {self.share:g} does not respect the floor of {self.floor:g}; begin between the two")
-        return self
-
-
-Stage = Annotated[ShadowStage | AbStage | BanditStage, Field(discriminator="kind")]
-
-
-class SliceGuardrail(_Model):
+class SliceGuardrail(StrictModel):
     """In no value of a column may the loss per request be worse by more than the margin."""
 
     column: str
     margin: float = Field(ge=0, description="how much worse the loss per request of a slice may be, in the loss's unit")
 
 
-class Guardrails(_Model):
+class Guardrails(StrictModel):
     """Live behaviour that must not get worse; a limit that is null is not judged."""
 
     error_rate: float | None = 0.001
@@ -258,14 +183,14 @@ class Guardrails(_Model):
     worst_slice: SliceGuardrail | None = None
 
 
-class ApprovalRule(_Model):
+class ApprovalRule(StrictModel):
     """What becomes of a candidate that nobody has approved; on the pipeline's clock."""
 
     expires: Duration = Field(parse_duration("7d"), description="how long a person is asked, with `promotion: manual`")
     then: Literal["abort", "pause"] = Field("abort", description="what happens when nobody answered")
 
 
-class RolloutSpec(_Model):
+class RolloutSpec(StrictModel):
     """How a candidate becomes champion."""
 
     alpha: float = Field(0.05, gt=0, lt=1)
@@ -297,7 +222,7 @@ class RolloutSpec(_Model):
         return next(stage for stage in reversed(self.stages[: index + 1]) if isinstance(stage, ShadowStage))
 
 
-class Schedule(_Model):
+class Schedule(StrictModel):
     """When the flows run: cron lines, null for none; and what happens to runs that were missed."""
 
     retrain: str | None = None
@@ -316,53 +241,7 @@ class Schedule(_Model):
         return name
 
 
-SeverityName = Literal["info", "warn", "retrain"]
-
-
-class Severities(_Model):
-    """How loud each monitor is when it fires: info is kept only, warn opens an alert, retrain asks for a refit."""
-
-    data_drift: SeverityName = Field("warn", description="a column's distribution moved")
-    missing: SeverityName = Field("warn", description="a column's share of missing values moved")
-    unseen: SeverityName = Field("warn", description="categories that no training row had")
-    multivariate_drift: SeverityName = Field("warn", description="a classifier tells the window from the reference")
-    outliers: SeverityName = Field("warn", description="too many rows are unlike the training rows")
-    prediction_drift: SeverityName = Field("warn", description="the champion's answers moved")
-    error_drift: SeverityName = Field("retrain", description="the loss on labels rose beyond what was expected")
-    max_age: SeverityName = Field("retrain", description="the champion is older than it may be")
-    labels: SeverityName = Field("warn", description="labels that are due are missing or late")
-    freshness: SeverityName = Field("warn", description="no traffic for too long")
-    traffic: SeverityName = Field("warn", description="much more or fewer rows than at the same hours before")
-    rewards: SeverityName = Field("warn", description="the reward (clicks, revenue) fell")
-    service: SeverityName = Field("warn", description="latency, errors or memory beyond their limit")
-
-
-class Monitors(_Model):
-    """What is watched, and when it fires a retrain."""
-
-    window: Duration = parse_duration("7d")
-    fdr: float = Field(0.05, gt=0, lt=1, description="false-discovery rate over all columns")
-    min_effect: float = Field(0.1, description="population stability index below which drift is not worth a word")
-    min_auc: float = Field(0.55, ge=0.5, le=1, description="area under the curve below which telling rows apart is not worth a word")
-    max_outliers: float = Field(0.05, ge=0, le=1, description="share of rows unlike the training rows; of those one in a hundred is")
-    min_rows: int = Field(200, ge=1)
-    min_labels: int = Field(100, ge=1)
-    error_margin: float = Field(0.1, description="relative rise of the loss over its held-out value that fires a retrain")
-    error_block: Duration = Field(parse_duration("1h"), description="rows of one block are averaged: they belong together")
-    alpha: float = Field(0.05, gt=0, lt=1, description="chance per window of a false alarm about the error, and about the reward")
-    max_age: Duration | None = Field(None, description="a champion older than this fires a retrain")
-    min_coverage: float = Field(0.5, ge=0, le=1, description="share of the labels that are due that must have come")
-    max_silence: Duration | None = Field(None, description="no traffic for longer than this is worth a word")
-    traffic_factor: float = Field(2.0, gt=1, description="so many times more, or fewer, rows than at the same hours before")
-    reward_margin: float = Field(0.1, ge=0, description="relative fall of the mean reward that is worth a word")
-    max_error_rate: float | None = Field(0.001, ge=0, le=1, description="share of requests that failed by a fault of ours")
-    max_latency_p99: float | None = Field(None, gt=0, description="milliseconds of one call of the model, for 99 in 100 rows")
-    max_memory: float | None = Field(None, gt=0, description="megabytes of one gateway or shadow process")
-    severity: Severities = Severities()
-    cooldown: Duration = Field(parse_duration("1d"), description="no second retrain for the same cause within this time")
-
-
-class PipelineSpec(_Model):
+class PipelineSpec(StrictModel):
     """One model that is kept true: pipelines/NAME/pipeline.yaml."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")
@@ -412,8 +291,8 @@ def _check_fit(what: str, name: str, known: Mapping[Task, tuple[str, ...]], task
         raise ValueError(f"{what} '{name}' does not fit task '{task}'; take one of {', '.join(known[task])}")
 
 
-class Params(_Model):
+class Params(StrictModel):
     """params.yaml: the pinned hyperparameters and the seed; nothing else decides a fit's randomness."""
 
     seed: int = 0
-    estimator: dict[str, float | int | str | bool | None] = {}
+    estimator: dict[str, float | int | str | bool | None] = Field({})

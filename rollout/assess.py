@@ -14,16 +14,11 @@ import pandas as pd
 from contracts.package import Task
 from contracts.verdict import Outcome, Verdict
 from rollout import guardrails, labels
-from rollout.alpha import alpha_shares as alpha_shares
 from rollout.blocks import Blocks, Classes, Differences, Floats, all_classes, block_means, differences, numbers
 from rollout.contest import Contest
-from rollout.paired import ConfidenceSteps as ConfidenceSteps
-from rollout.paired import few_rarer_labels, paired_verdict, path_of, steps_of
+from rollout.paired import ConfidenceSteps, few_rarer_labels, paired_verdict, path_of, steps_of
 from rollout.pairs import Heard, asked_of, pair
-from rollout.rules import Rules as Rules
-from rollout.rules import rules_of as rules_of
-from rollout.rules import stage_rules as stage_rules
-from rollout.rules import watch_rules as watch_rules
+from rollout.rules import Rules
 from rollout.slices import worst_slice
 from stats.confidence_sequence import Path
 

@@ -1,4 +1,4 @@
-"""Shared fixtures: where the real data is, a real Prefect server, a real MLflow server."""
+"""Shared fixtures: where the real data is, a real Prefect server, a real MLflow server, a browser."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser import browser
 from tests.mlflow_server import mlflow_database, mlflow_server
 from tests.prefect_server import prefect_server
 
-__all__ = ["mlflow_database", "mlflow_server", "prefect_server", "real_data"]
+__all__ = ["browser", "mlflow_database", "mlflow_server", "prefect_server", "real_data"]
 
 
 @pytest.fixture(scope="session")

@@ -16,8 +16,9 @@ from contracts.errors import UnderstudyError
 from contracts.package import MANIFEST, Manifest, Task
 from contracts.rollout import ModelRef
 from contracts.verdict import Outcome, Verdict
-from rollout.assess import Assessment, ConfidenceSteps, assess
+from rollout.assess import Assessment, assess
 from rollout.contest import Contest
+from rollout.paired import ConfidenceSteps
 from rollout.pairs import Heard
 from rollout.rules import Rules
 

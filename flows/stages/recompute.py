@@ -13,10 +13,11 @@ from contracts.spec import RolloutSpec
 from contracts.verdict import Verdict
 from flows.stages.evidence import hear, weigh
 from flows.stages.exposed import hear_exposed, weigh_exposed
-from rollout.assess import Assessment, ConfidenceSteps
+from rollout.assess import Assessment
 from rollout.contest import FOLLOWS, contest_of
 from rollout.exposed import Judged
 from rollout.exposure import exposure_of
+from rollout.paired import ConfidenceSteps
 from rollout.rules import rules_of
 
 _NUMBERS = ("observed", "lower", "upper", "limit")

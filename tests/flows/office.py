@@ -24,7 +24,6 @@ from tests.flows.stages import retrain_world
 from tests.flows.stages.rollout_world import World
 from tests.prefect_server import free_port, running_prefect
 
-CHROMIUM = Path("/usr/bin/chromium")
 SHOP = "shop"
 SLOW = "slow"
 SLEEPS = """

@@ -18,7 +18,7 @@ from adapters.prefect_api import FlowRun, PrefectApi
 from contracts.rollout import Act, Aliases, Phase
 from contracts.verdict import Outcome
 from flows.stages.forms import keep_forms
-from tests.flows.office import CHROMIUM, SHOP, SLOW, Office, choose, field, fill, open_office, until
+from tests.flows.office import SHOP, SLOW, Office, choose, field, fill, open_office, until
 from tests.prefect_server import ask_prefect
 
 pytestmark = [
@@ -43,20 +43,6 @@ def office(tmp_path_factory: pytest.TempPathFactory, mlflow_database: Path, mlfl
 def api(office: Office) -> Iterator[PrefectApi]:
     with PrefectApi(office.api_url) as api:
         yield api
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Return a headless Chromium, or skip by name where there is none."""
-    if not CHROMIUM.exists():
-        pytest.skip("Chromium is not installed (Debian package chromium)")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        one = playwright.chromium.launch(executable_path=str(CHROMIUM), args=options)
-        yield one
-        one.close()
 
 
 @pytest.fixture

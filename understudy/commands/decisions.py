@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -136,11 +135,10 @@ def _write_plot(options: Options, ledger: Ledger, one: DecisionRecord, target: P
     from adapters.settings import read_settings
     from flows.stages.recall import confidence_path
     from understudy.demo import plots
-    from understudy.demo.story import ConfidencePath
 
     settings = read_settings(options.home, options.pipelines)
     steps = confidence_path(settings, load_pipeline(settings, one.pipeline), ledger, one)
     if steps is None:
         raise UsageError(f"Decision {one.id} of '{one.pipeline}' was made on no paired loss: there is nothing to plot.")
-    target.write_text(plots.confidence_path(ConfidencePath(**asdict(steps))), encoding="utf-8")
+    target.write_text(plots.confidence_path(steps), encoding="utf-8")
     click.echo(f"{target} shows version {steps.version} after each of {steps.blocks[-1] if steps.blocks else 0} blocks.", err=True)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from datetime import datetime
 
 from contracts.errors import OutsideError
 from contracts.events import Severity
 from contracts.rollout import Act, DecisionRecord, Phase
-from understudy.demo.story import ConfidencePath
 from understudy.demo.theatre import Theatre
 
 _ALL = 100_000  # more decisions than any demonstration makes
@@ -124,4 +122,4 @@ def tell_decision(stage: Theatre, one: DecisionRecord) -> None:
 
     steps = confidence_path(stage.settings, stage.pipeline, stage.ledger, one)
     if steps is not None:
-        stage.story.paths.append(ConfidencePath(**asdict(steps)))
+        stage.story.paths.append(steps)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from understudy.demo.story import ConfidencePath
+from rollout.paired import ConfidenceSteps
 
 INK, SERVED, ONCE, GOOD, BAD = "#44505c", "#0b7285", "#c2410c", "#2b8a3e", "#c92a2a"
 
@@ -50,7 +50,7 @@ def error_over_time(errors: pd.DataFrame, promotions: list[tuple[pd.Timestamp, s
     return _svg(figure)
 
 
-def confidence_path(path: ConfidencePath) -> str:
+def confidence_path(path: ConfidenceSteps) -> str:
     """Draw a confidence sequence of the paired loss difference against its margin."""
     figure, axes = _axes(height=2.8)
     promoted = bool(path.lower) and path.lower[-1] > -path.margin

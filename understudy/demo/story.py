@@ -13,6 +13,7 @@ from rich.console import Console
 from contracts.events import Finding
 from contracts.rollout import DecisionRecord
 from contracts.verdict import Verdict
+from rollout.paired import ConfidenceSteps
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,20 +26,6 @@ class Moment:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class ConfidencePath:
-    """The confidence sequence of one candidate as it grew, block by block or unit by unit, against its margin."""
-
-    version: str
-    margin: float
-    blocks: list[int]
-    mean: list[float]
-    lower: list[float]
-    upper: list[float]
-    counted: str = "blocks of paired requests"
-    measured: str = "loss(champion) − loss(candidate)"
-
-
 @dataclass
 class Story:
     """Collects what the report shows; `tell` also prints."""
@@ -49,7 +36,7 @@ class Story:
     moments: list[Moment] = field(default_factory=list)
     links: dict[str, str] = field(default_factory=dict)
     gates: dict[str, tuple[Verdict, ...]] = field(default_factory=dict)
-    paths: list[ConfidencePath] = field(default_factory=list)
+    paths: list[ConfidenceSteps] = field(default_factory=list)
     findings: list[dict[str, Any]] = field(default_factory=list)
     decisions: list[DecisionRecord] = field(default_factory=list)
     served: list[pd.DataFrame] = field(default_factory=list)

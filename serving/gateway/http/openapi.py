@@ -125,6 +125,12 @@ def _example(manifest: Manifest) -> dict[str, Any]:
     return {"id": "example", "inputs": inputs}
 
 
+_V2, _SCORES, _LOOKS = "Open Inference Protocol V2", "MLflow scoring", "To look at"
+_GUARDED = ("401", "403")
+_BUSY = ("400", *_GUARDED, "404", "413", "429", "500", "503")
+_TEXT = {"text/plain": {"schema": {"type": "string"}}}
+
+
 def describe(models: dict[str, Manifest]) -> dict[str, Any]:
     """Return the description.
 
@@ -132,56 +138,65 @@ def describe(models: dict[str, Manifest]) -> dict[str, Any]:
         models: what is served now; given as the values a path may take, the first one also as an example.
     """
     name = {"type": "string", **({"enum": sorted(models), "example": min(models)} if models else {})}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Understudy gateway", "version": version("understudy")},
+        "paths": _v2_paths(models, name) | _scoring_paths(name) | _pages(),
+        "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": "Where a tokens file is set."}}},
+        "security": [{}, {"token": []}],
+    }
+
+
+def _v2_paths(models: dict[str, Manifest], name: dict[str, Any]) -> dict[str, Any]:
     in_path: dict[str, Any] = {"parameters": [{"name": "model", "in": "path", "required": True, "schema": name}]}
     of_version: dict[str, Any] = {
         "parameters": [*in_path["parameters"], {"name": "version", "in": "path", "required": True, "schema": {"type": "string"}}]
     }
     answered = _json(_ANSWER) | {"application/octet-stream": {"schema": {"type": "string", "description": "JSON, then binary outputs."}}}
     infer = _json(_INFER | ({"example": _example(models[min(models)])} if models else {}))
-    in_query: dict[str, Any] = {
-        "parameters": [{"name": "model", "in": "query", "description": "Which one, where several are served.", "schema": name}]
-    }
-    text, html = {"text/plain": {"schema": {"type": "string"}}}, {"text/html": {"schema": {"type": "string"}}}
-    busy = ("400", "401", "403", "404", "413", "429", "500", "503")
-    v2, scoring, looks = "Open Inference Protocol V2", "MLflow scoring", "To look at"
-    guarded = ("401", "403")
-    paths = {
-        "/v2": _get("The server", v2, guarded),
-        "/v2/health/live": _get("Is the process alive?", v2),
-        "/v2/health/ready": _get("Is every champion loaded?", v2, ("503",)),
-        "/v2/models/{model}": _get("Inputs and outputs of a model", v2, (*guarded, "404", "503"), **in_path),
-        "/v2/models/{model}/ready": _get("Can the model be answered?", v2, (*guarded, "404", "503"), **in_path),
-        "/v2/models/{model}/infer": _post("Answer rows", v2, infer, _answers("200", answered, busy), **in_path),
-        "/v2/models/{model}/versions/{version}": _get("The same, of a version", v2, (*guarded, "404", "503"), **of_version),
-        "/v2/models/{model}/versions/{version}/ready": _get("Does this version answer?", v2, (*guarded, "404", "503"), **of_version),
+    known = (*_GUARDED, "404", "503")
+    return {
+        "/v2": _get("The server", _V2, _GUARDED),
+        "/v2/health/live": _get("Is the process alive?", _V2),
+        "/v2/health/ready": _get("Is every champion loaded?", _V2, ("503",)),
+        "/v2/models/{model}": _get("Inputs and outputs of a model", _V2, known, **in_path),
+        "/v2/models/{model}/ready": _get("Can the model be answered?", _V2, known, **in_path),
+        "/v2/models/{model}/infer": _post("Answer rows", _V2, infer, _answers("200", answered, _BUSY), **in_path),
+        "/v2/models/{model}/versions/{version}": _get("The same, of a version", _V2, known, **of_version),
+        "/v2/models/{model}/versions/{version}/ready": _get("Does this version answer?", _V2, known, **of_version),
         "/v2/models/{model}/versions/{version}/infer": _post(
-            "Answer rows if this version is the champion", v2, _json(_INFER), _answers("200", answered, busy), **of_version
+            "Answer rows if this version is the champion", _V2, _json(_INFER), _answers("200", answered, _BUSY), **of_version
         ),
         "/v2/models/{model}/feedback": _post(
             "Labels and rewards, later",
-            v2,
+            _V2,
             _json(_FEEDBACK),
-            _answers("202", _json({"type": "object"}), ("400", *guarded, "404", "413", "503")),
+            _answers("202", _json({"type": "object"}), ("400", *_GUARDED, "404", "413", "503")),
             **in_path,
         ),
+    }
+
+
+def _scoring_paths(name: dict[str, Any]) -> dict[str, Any]:
+    in_query = [{"name": "model", "in": "query", "description": "Which one, where several are served.", "schema": name}]
+    predictions = _json({"type": "object", "required": ["predictions"], "properties": {"predictions": {"type": "array"}}})
+    return {
         "/invocations": _post(
             "Answer a table",
-            scoring,
+            _SCORES,
             _json(_SCORING) | {"text/csv": {"schema": {"type": "string"}}},
-            _answers("200", _json({"type": "object", "required": ["predictions"], "properties": {"predictions": {"type": "array"}}}), busy),
-            **in_query,
+            _answers("200", predictions, _BUSY),
+            parameters=in_query,
         ),
-        "/ping": _get("Can every model be answered?", scoring, ("503",), text),
-        "/health": _get("The same", scoring, ("503",), text),
-        "/version": _get("Understudy's version", scoring, guarded, text),
-        "/status": _get("Who serves, who rehearses, on what evidence", looks, guarded),
-        "/metrics": _get("Prometheus metrics", looks, guarded, text),
-        "/": _get("The page", looks, content=html),
+        "/ping": _get("Can every model be answered?", _SCORES, ("503",), _TEXT),
+        "/health": _get("The same", _SCORES, ("503",), _TEXT),
+        "/version": _get("Understudy's version", _SCORES, _GUARDED, _TEXT),
     }
+
+
+def _pages() -> dict[str, Any]:
     return {
-        "openapi": "3.1.0",
-        "info": {"title": "Understudy gateway", "version": version("understudy")},
-        "paths": paths,
-        "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": "Where a tokens file is set."}}},
-        "security": [{}, {"token": []}],
+        "/status": _get("Who serves, who rehearses, on what evidence", _LOOKS, _GUARDED),
+        "/metrics": _get("Prometheus metrics", _LOOKS, _GUARDED, _TEXT),
+        "/": _get("The page", _LOOKS, content={"text/html": {"schema": {"type": "string"}}}),
     }

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,8 +16,6 @@ from contracts.events import Alert, Finding, Severity
 from contracts.rollout import Measured, ShadowView
 from contracts.verdict import Outcome, Verdict
 from tests.serving.gateway.world import NOW, Gateway, World
-
-CHROMIUM = Path("/usr/bin/chromium")
 
 
 def test_metrics_parse_and_count_what_was_asked_by_pipeline_and_version(gateway: Gateway) -> None:
@@ -117,20 +113,6 @@ def test_what_monitor_shadow_and_rollout_said_to_the_ledger_is_in_the_metrics(ga
     for alert in ("shown-1", "shown-2", "shown-3"):
         shared.ledger.resolve_alert(alert)
     gateway.wait_until(lambda: series()["understudy_alerts retrain"] == series()["understudy_alerts_unanswered"] == 0, "close them")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Return a headless Chromium, or skip by name where there is none."""
-    if not CHROMIUM.exists():
-        pytest.skip("Chromium is not installed (Debian package chromium)")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        one = playwright.chromium.launch(executable_path=str(CHROMIUM), args=options)
-        yield one
-        one.close()
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1200, "light"), (360, "dark")])

@@ -13,8 +13,9 @@ import pytest
 
 from contracts.rollout import Act, DecisionRecord, Phase
 from contracts.verdict import Outcome, Verdict
+from rollout.paired import ConfidenceSteps
 from understudy.demo.report import errors_over_time, promotions, write_report
-from understudy.demo.story import ConfidencePath, Story
+from understudy.demo.story import Story
 
 AT = datetime(2012, 1, 5, tzinfo=UTC)
 
@@ -30,7 +31,7 @@ def story() -> Story:
         DecisionRecord(2, "bike_demand", 2, AT, AT, Act.ABORT, "worse", "understudy", "3", 4, Phase.ABORTING),
     ]
     told.gates["version 2"] = (Verdict("mae", Outcome.PASS, 31.2, 120.0, 336, "mae 31.2 is within 120"),)
-    told.paths.append(ConfidencePath("2", 0.0, [1, 2, 3], [1.0, 1.2, 1.1], [-1.0, 0.1, 0.4], [3.0, 2.3, 1.8]))
+    told.paths.append(ConfidenceSteps("2", 0.0, [1, 2, 3], [1.0, 1.2, 1.1], [-1.0, 0.1, 0.4], [3.0, 2.3, 1.8]))
     told.findings.append(
         {"monitor": "error_drift", "subject": "mae", "severity": "retrain", "observed": 0.4, "limit": 0.1, "reason": "the error rose"}
     )
