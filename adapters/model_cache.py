@@ -11,6 +11,7 @@ from adapters.model_fetch import fetch
 from adapters.package_store import folder_digest
 from adapters.settings import Settings
 from contracts.errors import DigestMismatch
+from contracts.package import MANIFEST, Manifest
 from contracts.rollout import ModelRef
 
 _PART = "part-"  # folders that are still being fetched
@@ -33,6 +34,15 @@ def cached_package(settings: Settings, model: ModelRef) -> Path:
         if not _holds(folder, model.digest):  # another process may have fetched it meanwhile
             _fetch_into(folder, settings, model)
     return folder
+
+
+def cached_manifest(settings: Settings, model: ModelRef) -> Manifest:
+    """Return what a version's package says of itself.
+
+    Raises:
+        DigestMismatch, OutsideError, UsageError: see cached_package.
+    """
+    return Manifest.model_validate_json((cached_package(settings, model) / MANIFEST).read_bytes())
 
 
 def _holds(folder: Path, digest: str) -> bool:

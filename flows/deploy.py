@@ -10,6 +10,7 @@ from contracts.errors import OutsideError
 from contracts.queues import SCHEDULED
 from contracts.spec import PipelineSpec
 from flows.automations import settle_automations
+from flows.missed import TAG
 from flows.pools import Pool, pool, settle_pool
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from prefect.schedules import Schedule
 
 FLOWS = ("retrain", "rollout", "monitor", "approval")
-_TAG = "understudy"
 
 
 def deploy(settings: Settings, kind: str = "process", image: str | None = None) -> dict[str, str]:
@@ -65,7 +65,7 @@ async def _apply(settings: Settings, chosen: Pool, deployments: dict[str, Runner
 async def _remove_gone(client: Any, kept: dict[str, str]) -> None:
     from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
 
-    ours = await client.read_deployments(deployment_filter=DeploymentFilter(tags=DeploymentFilterTags(all_=[_TAG])))
+    ours = await client.read_deployments(deployment_filter=DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG])))
     for one in ours:
         if str(one.id) not in kept.values():
             await client.delete_deployment(one.id)
@@ -92,7 +92,7 @@ def _deployment(name: str, spec: PipelineSpec, chosen: Pool) -> RunnerDeployment
         concurrency_limit=None if name == "approval" else ConcurrencyLimitConfig(limit=1, collision_strategy=strategy),
         parameters={"pipeline": spec.name},
         description=_DESCRIPTIONS[name].format(pipeline=spec.name),
-        tags=[_TAG, spec.name, name],
+        tags=[TAG, spec.name, name],
         enforce_parameter_schema=True,
         work_pool_name=chosen.name,
         work_queue_name=SCHEDULED,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Rule = Literal["one", "none"]
 LATE = timedelta(minutes=2)  # a run that starts later than this after its time was missed
-_TAG = "understudy"
+TAG = "understudy"  # of every deployment of ours
 _NAME = "Missed"  # of the state of a run that is dropped
 
 
@@ -34,14 +34,15 @@ def superfluous(due: Iterable[Planned], rule: Rule, now: datetime) -> list[Plann
 def drop_missed(api: PrefectApi, settings: Settings, now: datetime | None = None) -> dict[str, int]:
     """Apply each pipeline's rule to what its deployments missed; return how many runs were dropped, by flow and pipeline."""
     now, dropped = now or datetime.now(UTC), {}
+    planned = api.planned(TAG, before=now)
     for name in list_pipelines(settings):
         rule = load_pipeline(settings, name).spec.schedule.catch_up
-        due = [one for one in api.planned(_TAG, before=now) if name in one.tags]
+        due = [one for one in planned if name in one.tags]
         for deployment in {one.deployment for one in due}:
             gone = superfluous([one for one in due if one.deployment == deployment], rule, now)
             _drop(api, gone, "Its time passed while nothing was up.")
             if gone:
-                dropped[" ".join(sorted(set(gone[0].tags) - {_TAG}))] = len(gone)
+                dropped[" ".join(sorted(set(gone[0].tags) - {TAG}))] = len(gone)
     return dropped
 
 
@@ -64,7 +65,7 @@ def stands_for_missed(settings: Settings, rule: Rule) -> State | None:
             name=_NAME, message=f"It was to start at {run.expected_start_time:%Y-%m-%d %H:%M} UTC; the next one comes at its time."
         )
     with PrefectApi(settings.prefect_api_url or "", settings.prefect_auth) as api:
-        others = [one for one in api.planned(_TAG, str(deployment.id), now) if one.by_schedule and one.run.id != str(run.id)]
+        others = [one for one in api.planned(TAG, str(deployment.id), now) if one.by_schedule and one.run.id != str(run.id)]
         _drop(api, others, f"Run {run.name} does it for all that were missed.")
     return None
 

@@ -12,9 +12,8 @@ import sys
 from adapters.prefect_api import PrefectApi
 from adapters.process_log import configure_log
 from adapters.settings import read_settings
-from flows.missed import drop_missed
+from flows.missed import TAG, drop_missed
 
-TAG = "understudy"
 _MESSAGE = "The process that did this run is gone: `understudy up` started its worker anew."
 
 

@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 import pandas as pd
 
 from adapters import traffic_frames
-from adapters.model_cache import cached_package
+from adapters.model_cache import cached_manifest
 from adapters.pipeline_files import Pipeline
 from adapters.settings import Settings
 from adapters.traffic_log import TrafficLog
 from contracts.errors import UnderstudyError
-from contracts.package import MANIFEST, Manifest, Task
+from contracts.package import Task
 from contracts.rollout import ModelRef
 from contracts.verdict import Outcome, Verdict
 from rollout.assess import Assessment, assess
@@ -83,4 +83,4 @@ def weighed(weigh: Callable[[], Assessment], at_work: Verdict) -> tuple[tuple[Ve
 
 
 def _classes(settings: Settings, model: ModelRef) -> tuple[object, ...]:
-    return Manifest.model_validate_json((cached_package(settings, model) / MANIFEST).read_bytes()).classes
+    return cached_manifest(settings, model).classes

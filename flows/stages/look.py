@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from adapters import traffic_frames
 from adapters.data_repo import DataRepo
 from adapters.ledger import Ledger
-from adapters.model_cache import cached_package
+from adapters.model_cache import cached_manifest
 from adapters.settings import Settings
 from adapters.traffic_log import TrafficLog
 from contracts.columns import EVENT_TIME
 from contracts.events import Finding
-from contracts.package import MANIFEST, Manifest
 from contracts.rollout import ModelRef
 from contracts.spec import PipelineSpec
 from flows.stages.held_out import held_out_answers
@@ -155,7 +154,7 @@ def _training_rows(settings: Settings, spec: PipelineSpec, champion: ModelRef) -
     repo, windows = DataRepo(settings), spec.train.windows
     since = champion.cutoff - windows[0] if windows[0] is not None else None
     if len(windows) > 1:  # the package says which was chosen
-        said = Manifest.model_validate_json((cached_package(settings, champion) / MANIFEST).read_bytes()).since
+        said = cached_manifest(settings, champion).since
         since = None if said is None else datetime.fromisoformat(said)
     return repo.frame(repo.get(spec.name, champion.snapshot), [*spec.columns.features.all, EVENT_TIME], since)
 
@@ -194,8 +193,7 @@ def _service(spec: PipelineSpec, ledger: Ledger, seen: Seen) -> tuple[Finding, .
 def _errors(
     settings: Settings, spec: PipelineSpec, champion: ModelRef, held_out: pd.DataFrame, answered: pd.DataFrame, now: datetime
 ) -> tuple[Finding, ...]:
-    manifest = Manifest.model_validate_json((cached_package(settings, champion) / MANIFEST).read_bytes())
-    return error_findings(spec, manifest.classes, held_out, answered, now)
+    return error_findings(spec, cached_manifest(settings, champion).classes, held_out, answered, now)
 
 
 def error_findings(

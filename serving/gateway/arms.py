@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rollout.exposure import CHAMPION
 from rollout.split import assign
 from serving.gateway.asks import Answer, Ask, Serving, ServingArm
-
-CHAMPION = "champion"
 
 
 @dataclass(frozen=True, slots=True)

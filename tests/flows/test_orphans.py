@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from adapters.prefect_api import PrefectApi
-from flows.orphans import TAG, crash_orphans
+from flows.missed import TAG
+from flows.orphans import crash_orphans
 from tests.prefect_server import ask_prefect
 
 
