@@ -22,6 +22,7 @@ from adapters.manifest import read_manifest, write_manifest
 from adapters.parquet_files import write_parquet
 from adapters.row_digest import row_digest
 from adapters.settings import Settings
+from adapters.shared_repo import SharedRepo
 from contracts.columns import EVENT_TIME
 from contracts.errors import Conflict, UsageError
 from contracts.snapshot import Partition, Snapshot
@@ -30,16 +31,21 @@ MANIFEST = "manifest.json"
 
 
 class DataRepo:
-    """Snapshots of all pipelines, in the git and DVC repository at `settings.data_repo`; one instance belongs to one thread."""
+    """Snapshots of all pipelines, in the git and DVC repository at `settings.data_repo`; one instance belongs to one thread.
+
+    Where `settings.data_repo_url` is set, that folder is a working copy: an instance looks once for what others pushed, and `add` pushes.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._root = settings.data_repo
         self._remote = settings.dvc_remote
         self._held = False
+        self._shared = None if settings.data_repo_url is None else SharedRepo(self._root, settings.data_repo_url)
+        self._brought = self._shared is None  # a reader looks once at what is shared
 
     def snapshots(self, pipeline: str) -> list[Snapshot]:
         """Return a pipeline's snapshots, oldest first."""
-        if not (self._root / ".git").is_dir():
+        if not self._is_here():
             return []
         tags = git(self._root, "tag", "--list", f"{pipeline}/*").split()
         return sorted((self._at(pipeline, tag) for tag in tags), key=lambda one: len(one.partitions))
@@ -47,7 +53,7 @@ class DataRepo:
     def newest(self, pipeline: str) -> Snapshot | None:
         """Return a pipeline's newest snapshot, or None; takes as long however many there are."""
         manifest = f"{pipeline}/{MANIFEST}"
-        if not (self._root / ".git").is_dir() or not git(self._root, "ls-tree", "--name-only", "HEAD", "--", manifest):
+        if not self._is_here() or not git(self._root, "ls-tree", "--name-only", "HEAD", "--", manifest):
             return None
         last = read_manifest(git(self._root, "show", f"HEAD:{manifest}"), "")
         tag = f"{pipeline}/{last.id}"
@@ -63,7 +69,7 @@ class DataRepo:
             UsageError: there is none of this id.
         """
         tag = f"{pipeline}/{snapshot_id}"
-        if (self._root / ".git").is_dir() and git(self._root, "tag", "--list", tag):
+        if self._is_here() and git(self._root, "tag", "--list", tag):
             return self._at(pipeline, tag)
         raise UsageError(f"Pipeline '{pipeline}' has no snapshot '{snapshot_id}'.", f"See: understudy snapshots {pipeline}")
 
@@ -133,9 +139,19 @@ class DataRepo:
             try:
                 self._create()
                 self._recover()
+                if self._shared is not None:
+                    self._shared.bring()
+                    self._brought = True
                 yield
             finally:
                 self._held = False
+
+    def _is_here(self) -> bool:
+        """Return whether there is a repository to read; the shared one is brought first."""
+        if not self._brought:
+            with self.exclusive():
+                pass
+        return (self._root / ".git").is_dir()
 
     def _at(self, pipeline: str, tag: str) -> Snapshot:
         commit = git(self._root, "rev-parse", f"{tag}^{{commit}}")
@@ -162,11 +178,15 @@ class DataRepo:
         added = snapshot.partitions[-1].rows
         git(self._root, "commit", "-q", "-m", f"{snapshot.pipeline}: snapshot {snapshot.id}, {added} rows more, {snapshot.rows} in all")
         git(self._root, "tag", f"{snapshot.pipeline}/{snapshot.id}")
+        if self._shared is not None:
+            self._shared.publish()
         return self.get(snapshot.pipeline, snapshot.id)
 
     def _create(self) -> None:
         """Build the repository beside its place and move it there, so that it is whole or absent."""
         if (self._root / ".git").is_dir():
+            return
+        if self._shared is not None and self._shared.clone():
             return
         building = self._root.with_name(f"{self._root.name}.building")
         shutil.rmtree(building, ignore_errors=True)
@@ -175,6 +195,8 @@ class DataRepo:
         dvc_files.lay_out(building, self._remote)
         git(building, "add", "--all")
         git(building, "commit", "-q", "-m", "An empty data repository")
+        if self._shared is not None:
+            self._shared.adopt(building)
         building.rename(self._root)
 
     def _recover(self) -> None:

@@ -19,6 +19,8 @@ _OURS = (
     "-c", "init.defaultBranch=main",
 )  # fmt: skip
 
+_ACCESS = ("GIT_SSH", "GIT_SSL", "GIT_ASKPASS")  # how a repository elsewhere is reached is the user's
+
 
 def git(folder: Path, *arguments: str) -> str:
     """Run git in a folder and return what it printed, without the last line break.
@@ -26,7 +28,8 @@ def git(folder: Path, *arguments: str) -> str:
     Raises:
         OutsideError: git is not installed, or refused.
     """
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_") or name.startswith(_ACCESS)}
+    environment["GIT_TERMINAL_PROMPT"] = "0"  # a question nobody answers would hang a flow
     command = ["git", *_OURS, *arguments]
     try:
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)  # noqa: S603  # no shell

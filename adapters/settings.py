@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ class Settings:
     """Where everything is; paths are absolute, addresses are None where nothing is up.
 
     Attributes:
+        data_repo_url: git URL of the shared data repository; `data_repo` is then its working copy on this machine.
         lost_after: seconds without a heartbeat after which Prefect's server calls a run lost; 0: it does not look.
         notify_url, notify_email: where Prefect tells people what happened: a Slack-compatible webhook, an Apprise `mailto://` address.
     """
@@ -42,6 +44,7 @@ class Settings:
     lost_after: float = 90.0
     notify_url: str | None = field(default=None, repr=False)
     notify_email: str | None = field(default=None, repr=False)
+    data_repo_url: str | None = None
 
     @property
     def services_file(self) -> Path:
@@ -116,6 +119,11 @@ def _lost_after() -> float:
     return _seconds("UNDERSTUDY_LOST_AFTER", 0.0 if own else 90.0, 0.0 if own else _LEAST_LOST_AFTER)
 
 
+def _git_url(said: str) -> str | None:
+    """Return what names a repository elsewhere: `https://…`, `ssh://…`, `file://…` or `user@host:path`; None for a folder."""
+    return said if "://" in said or re.match(r"[\w.-]+@[\w.-]+:", said) else None
+
+
 def read_settings(home: Path | None = None, pipelines: Path | None = None) -> Settings:
     """Read the environment; arguments win over it.
 
@@ -125,11 +133,12 @@ def read_settings(home: Path | None = None, pipelines: Path | None = None) -> Se
     env = os.environ
     root = (home or Path(env.get("UNDERSTUDY_HOME", ".understudy"))).absolute()
     up = _services(root)
+    shared = _git_url(env.get("UNDERSTUDY_DATA_REPO", ""))
     return Settings(
         home=root,
         pipelines=(pipelines or Path(env.get("UNDERSTUDY_PIPELINES", "pipelines"))).absolute(),
         ledger_url=env.get("UNDERSTUDY_LEDGER_URL", f"sqlite:///{root / 'ledger.db'}"),
-        data_repo=Path(env.get("UNDERSTUDY_DATA_REPO", root / "data-repo")).absolute(),
+        data_repo=root / "data-repo" if shared else Path(env.get("UNDERSTUDY_DATA_REPO") or root / "data-repo").absolute(),
         dvc_remote=env.get("UNDERSTUDY_DVC_REMOTE", str(root / "dvc-remote")),
         traffic=root / "traffic",
         model_cache=root / "model-cache",
@@ -145,4 +154,5 @@ def read_settings(home: Path | None = None, pipelines: Path | None = None) -> Se
         lost_after=_lost_after(),
         notify_url=_value_or_file("UNDERSTUDY_NOTIFY_URL", "notification address"),
         notify_email=_value_or_file("UNDERSTUDY_NOTIFY_EMAIL", "notification e-mail"),
+        data_repo_url=shared,
     )
