@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from adapters.custom_expectations import known_expectation, load_expectations
 from contracts.errors import SpecError
 from contracts.expectation import ExpectationResult, RowSeverity, SuiteResult
 
@@ -24,15 +25,19 @@ table{border-collapse:collapse;width:100%}td,th{border:1px solid #ddd;padding:.3
 </style></head>"""
 
 
-def run_suite(suite: dict[str, Any], frame: pd.DataFrame, docs_dir: Path | None = None) -> SuiteResult:
+def run_suite(suite: dict[str, Any], frame: pd.DataFrame, docs_dir: Path | None = None, code: Path | None = None) -> SuiteResult:
     """Run a suite in Great Expectations' JSON form on a table; with `docs_dir`, write its page there as index.html.
+
+    `code` is a module with further expectations, which the suite may name.
 
     The table's index is ignored: positions in the result count from 0. Nothing is sent anywhere, and the page loads nothing.
 
     Raises:
-        SpecError: the suite holds an expectation that Great Expectations does not know or accept.
+        SpecError: the suite holds an expectation that Great Expectations does not know or accept, or `code` does not run.
     """
     gx = _great_expectations()
+    if code is not None:
+        load_expectations(code)
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
     expectations = [_expectation(gx, one, position) for position, one in enumerate(suite.get("expectations", []))]
@@ -61,11 +66,11 @@ def _expectation(gx: Any, given: dict[str, Any], position: int) -> Any:
     severity = meta.get("severity")
     if severity is not None and severity not in set(RowSeverity):
         raise SpecError(f"Expectation {position + 1} of the suite ({kind}) has severity '{severity}'.", "Write row, batch or warn.")
-    name = "".join(part.capitalize() for part in kind.split("_"))
-    known = getattr(gx.expectations, name, None)
+    known = known_expectation(gx, kind)
     if known is None:
         raise SpecError(
-            f"Expectation {position + 1} of the suite has the type '{kind}', which Great Expectations does not know.", "Mend it."
+            f"Expectation {position + 1} of the suite has the type '{kind}', which Great Expectations does not know.",
+            "Mend it, or name the module that defines it as checks.expectations in pipeline.yaml.",
         )
     try:
         return known(**given.get("kwargs", {}), meta=meta)
@@ -91,6 +96,8 @@ def _result(answer: Any) -> ExpectationResult:
         unexpected=unexpected,
         reason=_reason(config, subject, result, error, success=bool(answer.success)),
         error=error,
+        limit=_told(config.kwargs),
+        observed="" if error else _observed(result),
     )
 
 
@@ -121,11 +128,8 @@ def _error(info: dict[str, Any]) -> str | None:
 
 
 def _reason(config: Any, subject: str, result: dict[str, Any], error: str | None, *, success: bool) -> str:
-    limits = {
-        name: value for name, value in config.kwargs.items() if name not in {"column", "column_A", "column_B", "column_list", "batch_id"}
-    }
     what = f"{subject} {config.type.removeprefix('expect_').replace('_', ' ')}"
-    told = f" ({', '.join(f'{name}={_short(value)}' for name, value in limits.items())})" if limits else ""
+    told = f" ({_told(config.kwargs)})" if _told(config.kwargs) else ""
     if error:
         return f"{what}{told} could not be judged: {error.strip().splitlines()[0]}"
     if success:
@@ -136,6 +140,19 @@ def _reason(config: Any, subject: str, result: dict[str, Any], error: str | None
             f", e.g. {shown}." if shown else "."
         )
     return f"{what}{told} fails: observed {_short(result.get('observed_value'))}."
+
+
+def _told(kwargs: dict[str, Any]) -> str:
+    about = {"column", "column_A", "column_B", "column_list", "batch_id"}
+    return ", ".join(f"{name}={_short(value)}" for name, value in kwargs.items() if name not in about)
+
+
+def _observed(result: dict[str, Any]) -> str:
+    """What was seen: the value, or how many rows failed and some of what they hold."""
+    if "unexpected_count" not in result:
+        return _short(result["observed_value"]) if result.get("observed_value") is not None else ""
+    shown = ", ".join(dict.fromkeys(_short(value) for value in result.get("partial_unexpected_list", [])[:3]))
+    return f"{result['unexpected_count']} of {result.get('element_count')} rows" + (f", e.g. {shown}" if shown else "")
 
 
 def _short(value: Any) -> str:

@@ -40,6 +40,12 @@ class Pipeline:
     feature_code: str | None
     window: str | None = None
 
+    @property
+    def expectations(self) -> Path | None:
+        """The module with the pipeline's own expectations, where it has one."""
+        module = self.spec.checks.expectations
+        return None if module is None else self.folder / f"{module}.py"
+
 
 def with_window(pipeline: Pipeline, window: str | None) -> Pipeline:
     """Return the pipeline with another training window, `all` or a duration; unchanged for None.

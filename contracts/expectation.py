@@ -26,6 +26,8 @@ class ExpectationResult:
         unexpected: how many cells or rows failed, or None.
         reason: one plain sentence.
         error: why it could not run, or None.
+        limit: what was asked, such as `min_value=0, max_value=1`; empty where nothing but the kind says it.
+        observed: what was seen, in a few words; empty where nothing was.
     """
 
     kind: str
@@ -37,6 +39,8 @@ class ExpectationResult:
     unexpected: int | None
     reason: str
     error: str | None = None
+    limit: str = ""
+    observed: str = ""
 
 
 @dataclass(frozen=True, slots=True)

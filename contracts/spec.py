@@ -146,6 +146,9 @@ class Checks(StrictModel):
     """Which suite, and how many rows may be set aside before the batch is refused."""
 
     suite: str = "suite.json"
+    expectations: str | None = Field(
+        None, pattern=r"^[A-Za-z_]\w*$", description="module beside pipeline.yaml with further expectations, which the suite may name"
+    )
     max_quarantined: float = Field(0.01, ge=0, le=1)
 
 

@@ -86,7 +86,7 @@ def _check(settings: Settings, pipeline: Pipeline, rows: pd.DataFrame) -> tuple[
         return Split(rows, rows.iloc[:0]), (), None
     from adapters.expectations import run_suite
 
-    answer = run_suite(pipeline.suite, rows, settings.home / "data-docs" / pipeline.spec.name / _span(rows))
+    answer = run_suite(pipeline.suite, rows, settings.home / "data-docs" / pipeline.spec.name / _span(rows), pipeline.expectations)
     parts = split(rows, answer)
     verdicts = check_verdicts(answer, len(parts.quarantined), pipeline.spec.checks.max_quarantined)
     return parts, verdicts, Path(answer.docs) if answer.docs else None

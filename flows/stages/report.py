@@ -42,8 +42,8 @@ def write_report(settings: Settings, pipeline: Pipeline, snapshot: Snapshot, wor
 def _copy_pipeline(settings: Settings, pipeline: Pipeline, target: Path) -> None:
     """Copy the files that decide the fit, and make sure that they are those that were fitted."""
     target.mkdir(parents=True)
-    module = (pipeline.spec.train.features or "").partition(":")[0]
-    for name in ("pipeline.yaml", "params.yaml", pipeline.spec.checks.suite, f"{module}.py"):
+    module, checks = (pipeline.spec.train.features or "").partition(":")[0], pipeline.spec.checks
+    for name in ("pipeline.yaml", "params.yaml", checks.suite, f"{checks.expectations}.py", f"{module}.py"):
         source = pipeline.folder / name
         if source.is_file() and source.parent == pipeline.folder:
             shutil.copyfile(source, target / source.name)

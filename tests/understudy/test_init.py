@@ -205,6 +205,23 @@ def test_two_columns_that_make_the_target_together_are_both_left_out(init: Init,
     )
 
 
+def test_any_number_of_columns_that_sum_to_the_target_are_left_out(init: Init) -> None:
+    frame = sales()
+    parts = pd.DataFrame(np.random.default_rng(1).uniform(1, 9, (len(frame), 3)), columns=["web", "shops", "returns"])
+    frame = frame.join(parts).assign(phone=frame["sold"] - parts["web"] - parts["shops"] + parts["returns"])
+    said = init(frame, "--target", "sold")
+    leaks = {one["column"]: one["why"] for one in said["left_out"] if one["leak"]}
+    assert leaks == dict.fromkeys(("web", "shops", "phone", "returns"), "web + shops + phone - returns is sold")
+    assert "price" in kinds(said)
+
+
+def test_columns_that_sum_to_the_target_with_weights_are_left_out(init: Init) -> None:
+    frame = sales()
+    parts = pd.DataFrame(np.random.default_rng(1).uniform(1, 9, (len(frame), 2)), columns=["big", "small"])
+    said = init(frame.join(parts).assign(rest=(frame["sold"] - 10 * parts["big"] - 2 * parts["small"]) / 3), "--target", "sold")
+    assert {one["why"] for one in said["left_out"] if one["leak"]} == {"a weighted sum of big, small, rest is sold"}
+
+
 def test_a_text_class_that_another_column_repeats_is_a_leak(init: Init) -> None:
     bought = np.random.default_rng(2).choice(["yes", "no"], 2400, p=[0.1, 0.9])
     said = init(sales().assign(bought=bought, refund=np.where(bought == "yes", "open", "none")), "--target", "bought")

@@ -1,4 +1,4 @@
-"""Finds columns that tell the model the answer: equal to the target, part of it, or nearly deciding it alone."""
+"""Finds columns that tell the model the answer: equal to the target, part of a sum that gives it, or nearly deciding it alone."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+from understudy.init.sums import find_sum
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,7 +68,8 @@ def _parts(rows: pd.DataFrame, target: str, names: list[str]) -> dict[str, str]:
             said = f"{formula.format(one=one, other=other)} is {target}"
             found.setdefault(one, said)
             found.setdefault(other, said)
-    return found
+    together, said = find_sum({name: values for name, values in numbers.items() if name not in found}, truth)
+    return found | dict.fromkeys(together, f"{said} is {target}")
 
 
 def _formula(one: _Floats, other: _Floats, truth: _Floats) -> str | None:
