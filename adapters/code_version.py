@@ -17,6 +17,32 @@ def code_version(folder: Path) -> tuple[str | None, bool | None]:
         commit = git(folder, "rev-parse", "--verify", "-q", "HEAD")
     except OutsideError:
         return None, None
-    changed = git(folder, "status", "--porcelain", "--untracked-files=no")
-    further = git(folder, "ls-files", "--others", "--exclude-standard", "--", ".")
-    return commit, not changed and not further
+    return commit, not changed_files(folder)
+
+
+def changed_files(folder: Path) -> list[str]:
+    """Return the tracked files of the repository that are not as committed, and the folder's untracked ones; none outside a repository."""
+    try:
+        changed = git(folder, "status", "--porcelain", "--untracked-files=no")
+        further = git(folder, "ls-files", "--others", "--exclude-standard", "--full-name", "--", ".")
+    except OutsideError:
+        return []
+    return [*(line[3:] for line in changed.splitlines()), *further.splitlines()]
+
+
+def changed_between(folder: Path, then: str, now: str) -> list[str] | None:
+    """Return the files that two commits have differently; None where the repository does not have both and its origin cannot give them."""
+    try:
+        if not _has(folder, then):
+            git(folder, "fetch", "-q", "origin", then)
+        return git(folder, "diff", "--name-only", then, now).splitlines()
+    except OutsideError:
+        return None
+
+
+def _has(folder: Path, commit: str) -> bool:
+    try:
+        git(folder, "cat-file", "-e", f"{commit}^{{commit}}")
+    except OutsideError:
+        return False
+    return True

@@ -8,7 +8,7 @@ import importlib.metadata
 import platform
 import re
 
-_FITTED_WITH = ("joblib", "numpy", "pandas", "scikit-learn", "scipy", "skops", "threadpoolctl")
+FITTED_WITH = ("joblib", "numpy", "pandas", "scikit-learn", "scipy", "skops", "threadpoolctl")
 
 
 @functools.cache
@@ -29,7 +29,7 @@ def environment_digest(text: str) -> str:
 
 def pinned_requirements() -> list[str]:
     """Return `name==version` of what a package needs to be loaded and to answer as it did."""
-    return [f"{name}=={importlib.metadata.version(name)}" for name in _FITTED_WITH]
+    return [f"{name}=={importlib.metadata.version(name)}" for name in FITTED_WITH]
 
 
 def _normal(name: str) -> str:

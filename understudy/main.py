@@ -25,6 +25,7 @@ _COMMANDS = {
     "history": ("decisions", "List the decisions, newest first."),
     "init": ("init", "Write a pipeline from a sample of its data."),
     "ingest": ("data", "Make a snapshot of the source's new rows."),
+    "lineage": ("lineage", "Say which rows trained a version, or which versions saw a row."),
     "pause": ("operate", "Stop judging until somebody resumes."),
     "promote": ("operate", "Make the candidate champion now, whatever the evidence."),
     "replay": ("replay", "Send a file's rows as live requests, labels as feedback."),

@@ -82,6 +82,16 @@ class Registry:
                     raise
         raise UsageError(f"Pipeline '{pipeline}' has no version '{version}'.", f"See: understudy status {pipeline}")
 
+    def versions(self, pipeline: str) -> list[Registered]:
+        """Return every version that Understudy registered, oldest first."""
+        with told(self._uri):
+            found, page = [], None
+            while page is None or page:
+                part = self._client.search_model_versions(f"name = '{pipeline}'", page_token=page)
+                found += [one for one in part if _KEY in one.tags]
+                page = part.token or ""
+        return [_read(one) for one in sorted(found, key=lambda one: int(one.version))]
+
     def find(self, pipeline: str, lineage: Lineage) -> Registered | None:
         """Return the version with this lineage, or None."""
         with told(self._uri):

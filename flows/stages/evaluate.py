@@ -23,6 +23,7 @@ from training.compare import Answers, Evaluation, by_row, compare, unmeasured, u
 from training.threads import threads_for
 
 _POINTS = 60  # of the error over held-out time
+_RECORDED_ROWS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,12 @@ def _answers(package: LoadedPackage, rows: pd.DataFrame) -> Answers:
         return Answers(package.predict(rows), package.manifest.classes)
 
 
+def _recorded(rows: pd.DataFrame, said: Answers) -> pd.DataFrame:
+    """Return the answers to the first rows, with each row's place among the held-out ones."""
+    numbers = said.values.reshape(len(rows), -1)[:_RECORDED_ROWS]
+    return pd.DataFrame(numbers, columns=[f"answer_{number}" for number in range(numbers.shape[1])]).assign(row=rows.index[:_RECORDED_ROWS])
+
+
 def _keep(work: Work, spec: PipelineSpec, held: Trial) -> None:
     """Write every row's truth, answers and losses, and the mean loss over time."""
     rows, both = held.rows, (("candidate", held.candidate), ("champion", held.champion))
@@ -91,6 +98,7 @@ def _keep(work: Work, spec: PipelineSpec, held: Trial) -> None:
     parts += [by_row(spec, rows, one).add_prefix(f"{name}_") for name, one in both if one]
     kept = pd.concat(parts, axis=1)
     write_parquet(kept, work.answers)
+    write_parquet(_recorded(rows, held.candidate), work.predictions)
     steps = np.arange(len(kept)) * _POINTS // len(kept)
     losses = [name for name in kept.columns if name.endswith("_loss")]
     over_time = kept.groupby(steps).agg({EVENT_TIME: "first", **dict.fromkeys(losses, "mean")})

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from adapters.code_version import changed_files
 from adapters.environment import environment_text
+from adapters.machine import machine_text
 from adapters.pipeline_files import Pipeline, load_pipeline, with_window
 from adapters.settings import Settings
 from contracts.errors import Conflict
@@ -18,6 +20,9 @@ from flows.stages.plots import draw_evaluation
 from flows.stages.work import Work, write_json
 
 ENVIRONMENT = "environment.txt"
+MACHINE = "machine.txt"
+CHANGED = "changed_files.txt"  # where the tree was not as committed
+PREDICTIONS = "predictions.parquet"
 PIPELINE = "pipeline"
 WINDOW = "window.txt"  # beside pipeline.yaml, where somebody asked for another training window
 
@@ -31,6 +36,10 @@ def write_report(settings: Settings, pipeline: Pipeline, snapshot: Snapshot, wor
     shutil.rmtree(work.report, ignore_errors=True)
     _copy_pipeline(settings, pipeline, work.report / PIPELINE / pipeline.spec.name)
     (work.report / ENVIRONMENT).write_text(environment_text(), encoding="utf-8")
+    (work.report / MACHINE).write_text(machine_text(), encoding="utf-8")
+    if changed := changed_files(pipeline.folder):
+        (work.report / CHANGED).write_text("\n".join(changed), encoding="utf-8")
+    shutil.copyfile(work.predictions, work.report / PREDICTIONS)
     for stage in ("evaluate", "gate"):
         shutil.copyfile(work.result(stage), work.report / f"{stage}.json")
     _copy_checks(settings, snapshot, work.report)

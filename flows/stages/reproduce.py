@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pandas as pd
+
+from adapters.code_version import changed_between, changed_files
 from adapters.data_repo import DataRepo
 from adapters.environment import environment_text
+from adapters.machine import machine_text
 from adapters.model_cache import cached_package
-from adapters.package_store import read_files
+from adapters.package_store import load_package, read_files
 from adapters.pipeline_files import Pipeline
 from adapters.registry import Registered, Registry
 from adapters.settings import Settings
-from flows.stages.fit import fit_stage
+from contracts.lineage import Lineage
+from flows.stages.differences import Predictions, changed_lines, compare_predictions, file_differences, some
+from flows.stages.fit import FitResult, fit_stage
 from flows.stages.register import lineage_of
-from flows.stages.report import ENVIRONMENT, PIPELINE, recorded_pipeline
+from flows.stages.report import CHANGED, ENVIRONMENT, MACHINE, PIPELINE, PREDICTIONS, recorded_pipeline
 from flows.stages.work import Work
+from training.threads import threads_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +33,7 @@ class Reproduction:
 
     Attributes:
         recorded, refitted: digests of the registered package and of this one.
+        predictions: of the refit beside those recorded; None where none were.
         differs: what is not as it was, one sentence each; it may differ and the bytes be the same.
     """
 
@@ -32,16 +41,24 @@ class Reproduction:
     version: str
     recorded: str
     refitted: str
+    predictions: Predictions | None
     differs: tuple[str, ...]
 
     @property
     def same(self) -> bool:
-        """Whether the bytes are the same."""
-        return self.recorded == self.refitted
+        """Whether the bytes and the answers are the same."""
+        return self.recorded == self.refitted and (self.predictions is None or not self.predictions.differing)
 
 
-def reproduce(settings: Settings, pipeline: str, version: str) -> Reproduction:
-    """Fit the recorded snapshot with the recorded spec, parameters and feature code, and compare the bytes.
+def reproduce(settings: Settings, pipeline: str, version: str, tell: Callable[[str], None] = lambda _: None) -> Reproduction:
+    """Fit the recorded snapshot with the recorded spec, parameters and feature code, and compare bytes and answers.
+
+    Nothing but the data repository, the DVC remote and the registry is read; the home may be empty.
+
+    Args:
+        settings: where everything is.
+        pipeline, version: what is fitted again.
+        tell: takes one sentence for each step.
 
     Raises:
         UsageError: there is no such version, or its snapshot is not in the data repository.
@@ -49,58 +66,71 @@ def reproduce(settings: Settings, pipeline: str, version: str) -> Reproduction:
     """
     registry = Registry(settings)
     one = registry.registered(pipeline, version)
+    tell(f"Version {version} was fitted on snapshot {one.lineage.snapshot} at commit {one.lineage.commit or 'none'}.")
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        files = registry.fetch_report(one, PIPELINE, folder)
-        recorded = recorded_pipeline(settings, files, pipeline)
-        environment = registry.fetch_report(one, ENVIRONMENT, folder).read_text(encoding="utf-8")
-        fitted = fit_stage(settings, recorded, one.lineage.snapshot, folder / "work")
-        differs = _lineage_differences(settings, recorded, one, environment)
+        place = Path(name) / "report"
+        place.mkdir()
+        report = registry.fetch_report(one, "", place)
+        recorded = recorded_pipeline(settings, report / PIPELINE, pipeline)
+        differs = _before_the_fit(settings, recorded, one, report)
+        for said in differs:
+            tell(said)
+        work = Work(Path(name) / "work")
+        fitted = fit_stage(settings, recorded, one.lineage.snapshot, work.folder)
+        tell(f"Fitted {fitted.fitted_rows} rows up to {fitted.cutoff.isoformat()}.")
+        differs += _machine_differences(report)
         if fitted.digest != one.model.digest:
-            differs += _file_differences(read_files(cached_package(settings, one.model)), read_files(Work(folder / "work").package))
-    return Reproduction(pipeline, version, one.model.digest, fitted.digest, tuple(differs))
+            differs += file_differences(read_files(cached_package(settings, one.model)), read_files(work.package))
+        predictions = _predictions(report, work, fitted)
+    return Reproduction(pipeline, version, one.model.digest, fitted.digest, predictions, tuple(differs))
 
 
-def _lineage_differences(settings: Settings, recorded: Pipeline, one: Registered, environment: str) -> list[str]:
+def _before_the_fit(settings: Settings, recorded: Pipeline, one: Registered, report: Path) -> list[str]:
     """Compare what is recorded with what is here; the commit and the tree are those of the pipelines in use now."""
+    place = _place(settings, recorded.spec.name)
     data = DataRepo(settings).get(recorded.spec.name, one.lineage.snapshot)
-    now = lineage_of(replace(recorded, folder=_place(settings, recorded.spec.name)), data)
+    now = lineage_of(replace(recorded, folder=place), data)
     then, found = one.lineage, []
     if then.data_digest != now.data_digest:
         found.append(f"Snapshot {then.snapshot} has data digest {now.data_digest[:12]}; recorded is {then.data_digest[:12]}.")
     if then.spec_digest != now.spec_digest:
         found.append(f"The recorded pipeline files have spec digest {now.spec_digest[:12]}; recorded is {then.spec_digest[:12]}.")
     if then.environment != now.environment:
-        changed = _changed_lines(environment, environment_text())
+        changed = some(changed_lines((report / ENVIRONMENT).read_text(encoding="utf-8"), environment_text()))
         found.append(f"The environment digest is {now.environment[:12]}; recorded is {then.environment[:12]}: {changed}.")
     if then.commit != now.commit:
-        found.append(f"The code is at commit {now.commit or 'none'}; recorded is {then.commit or 'none'}.")
+        found.append(f"The code is at commit {now.commit or 'none'}; recorded is {then.commit or 'none'}{_between(place, then, now)}.")
     if then.clean is False:
-        found.append("The tree was dirty when the version was fitted, so its commit does not say everything.")
+        listed = report / CHANGED
+        names = f" ({some(listed.read_text(encoding='utf-8').splitlines())})" if listed.is_file() else ""
+        found.append(f"The tree was dirty when the version was fitted, so its commit does not say everything{names}.")
     if now.clean is False:
-        found.append("The tree is dirty now.")
+        found.append(f"The tree is dirty now: {some(changed_files(place))}.")
     return found
+
+
+def _between(place: Path, then: Lineage, now: Lineage) -> str:
+    if then.commit is None or now.commit is None:
+        return ""
+    changed = changed_between(place, then.commit, now.commit)
+    return ", which is not in this repository" if changed is None else f", and these files differ: {some(changed) or 'none'}"
+
+
+def _machine_differences(report: Path) -> list[str]:
+    then = report / MACHINE
+    changed = changed_lines(then.read_text(encoding="utf-8"), machine_text()) if then.is_file() else []
+    return [f"The machine is another: {some(changed)}."] if changed else []
+
+
+def _predictions(report: Path, work: Work, fitted: FitResult) -> Predictions | None:
+    """Let the refit answer the rows whose answers were recorded."""
+    if not (report / PREDICTIONS).is_file():
+        return None
+    rows = pd.read_parquet(work.held_out)
+    with threads_for(len(rows)):
+        return compare_predictions(pd.read_parquet(report / PREDICTIONS), load_package(work.package, fitted.digest).predict(rows))
 
 
 def _place(settings: Settings, pipeline: str) -> Path:
     here = settings.pipelines / pipeline
     return here if here.is_dir() else settings.pipelines
-
-
-def _changed_lines(then: str, now: str) -> str:
-    before, after = set(then.splitlines()), set(now.splitlines())
-    changed = [*(f"-{line}" for line in sorted(before - after)), *(f"+{line}" for line in sorted(after - before))]
-    return ", ".join(changed[:8]) + (f" and {len(changed) - 8} more" if len(changed) > 8 else "")
-
-
-def _file_differences(then: dict[str, bytes], now: dict[str, bytes]) -> list[str]:
-    """Name the first file of the package that differs, and where."""
-    for name in sorted({*then, *now}):
-        old, new = then.get(name), now.get(name)
-        if old == new:
-            continue
-        if old is None or new is None:
-            return [f"Package file {name} is only in the {'refit' if old is None else 'registered package'}."]
-        at = next((place for place, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
-        return [f"Package file {name} differs first at byte {at} ({len(old)} bytes registered, {len(new)} refitted)."]
-    return []

@@ -39,6 +39,11 @@ class Work:
         return self.folder / "answers.parquet"
 
     @property
+    def predictions(self) -> Path:
+        """The candidate's answers to the first rows that were compared, bit by bit, for a reproduction: Parquet."""
+        return self.folder / "predictions.parquet"
+
+    @property
     def error_over_time(self) -> Path:
         """Mean loss of candidate and champion over held-out time: CSV."""
         return self.folder / "error_over_time.csv"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from adapters.registry.connection import connect
 from adapters.settings import Settings
 from contracts.errors import UsageError
 from flows.stages import register, reproduce
+from flows.stages.differences import Predictions
 from flows.stages.reproduce import reproduce as run
 from flows.stages.retrain import retrain_local
 from tests.flows.stages.retrain_world import NAME, TRIGGER, build_world, pipeline_of
@@ -42,12 +44,14 @@ def test_a_version_is_reproduced_from_its_lineage_alone_whatever_the_pipelines_f
     assert (lineage.commit, lineage.clean) == (git(tmp_path, "rev-parse", "HEAD"), True)
     same = run(world, NAME, "1")
     assert (same.same, same.differs) == (True, ())
+    assert same.predictions == Predictions(72, 0, 0.0, None)
     (tmp_path / "rows.csv").unlink()
     shutil.rmtree(world.pipelines / NAME)
     gone = run(world, NAME, "1")
     assert gone.same
     assert len(gone.differs) == 1, "only that the tree is dirty now"
-    assert gone.differs[0] == "The tree is dirty now."
+    assert gone.differs[0].startswith("The tree is dirty now: ")
+    assert "pipelines/sales/params.yaml" in gone.differs[0]
 
 
 def test_a_commit_a_dirty_tree_and_another_environment_are_named_even_where_the_bytes_are_the_same(
@@ -58,17 +62,26 @@ def test_a_commit_a_dirty_tree_and_another_environment_are_named_even_where_the_
     retrain_local(world, pipeline_of(world), TRIGGER)
     before = git(tmp_path, "rev-parse", "HEAD")
     git(tmp_path, "commit", "-q", "-a", "-m", "more")
+    # What stands for another machine here: the texts that describe it. The same in a second environment, for real, takes minutes.
     other = register.environment_text().replace("joblib==", "joblib==9.9.").replace("numpy==", "numpie==")
     for module in (register, reproduce):
         monkeypatch.setattr(module, "environment_text", lambda: other)
+    there = reproduce.machine_text().replace("cores==", "cores==9")
+    monkeypatch.setattr(reproduce, "machine_text", lambda: there.replace("cpu==", "cpu==Other "))
     found = run(world, NAME, "1")
     assert found.same
-    environment, commit, dirty = found.differs
-    assert "+joblib==9.9." in environment
-    assert "-joblib==" in environment
+    environment, commit, dirty, machine = found.differs
+    joblib, numpy = (metadata.version(name) for name in ("joblib", "numpy"))
+    assert f": joblib {joblib} → 9.9.{joblib}; numpy {numpy}, gone; numpie {numpy}, not there before." in environment
     assert environment.startswith("The environment digest is ")
-    assert commit == f"The code is at commit {git(tmp_path, 'rev-parse', 'HEAD')}; recorded is {before}."
+    now = git(tmp_path, "rev-parse", "HEAD")
+    assert commit == f"The code is at commit {now}; recorded is {before}, and these files differ: pipelines/sales/params.yaml."
     assert dirty.startswith("The tree was dirty when the version was fitted")
+    assert dirty.endswith("(pipelines/sales/params.yaml).")
+    assert machine.startswith("The machine is another: ")
+    assert "cpu " in machine
+    assert "→ Other " in machine
+    assert "cores " in machine
 
 
 def test_other_bytes_exit_1_and_name_the_first_file_that_differs(
@@ -90,6 +103,7 @@ def test_other_bytes_exit_1_and_name_the_first_file_that_differs(
     said = json.loads(capsys.readouterr().out)
     assert (said["same"], said["recorded"] == said["refitted"]) == (False, False)
     assert said["differs"][-1].startswith("Package file model.skops differs first at byte ")
+    assert (said["predictions"]["rows"], said["predictions"]["differing"]) == (72, 0), "a scaled column gives the same answers"
 
 
 def test_a_snapshot_that_is_not_here_and_a_version_that_is_none_exit_2(world: Settings, capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,22 +116,6 @@ def test_a_snapshot_that_is_not_here_and_a_version_that_is_none_exit_2(world: Se
             main([*typed, version])
         assert left.value.code == 2
         assert message in capsys.readouterr().err
-
-
-def test_each_kind_of_difference_between_packages_is_said() -> None:
-    differ = reproduce._file_differences
-    assert differ({"a": b"1", "b": b"2"}, {"a": b"1", "b": b"2"}) == []
-    assert differ({"a": b"12"}, {"a": b"13"}) == ["Package file a differs first at byte 1 (2 bytes registered, 2 refitted)."]
-    assert differ({"a": b"12"}, {"a": b"1"}) == ["Package file a differs first at byte 1 (2 bytes registered, 1 refitted)."]
-    assert differ({}, {"a": b"1"}) == ["Package file a is only in the refit."]
-    assert differ({"a": b"1"}, {}) == ["Package file a is only in the registered package."]
-
-
-def test_the_first_lines_that_changed_are_listed_and_the_rest_counted() -> None:
-    then = "".join(f"p{n:02}==1\n" for n in range(20))
-    said = reproduce._changed_lines(then, then.replace("==1", "==2"))
-    assert said.startswith("-p00==1, -p01==1")
-    assert said.endswith("and 32 more")
 
 
 def test_a_version_fitted_on_another_window_is_another_version_and_is_reproduced_with_it(world: Settings) -> None:

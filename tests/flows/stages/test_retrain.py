@@ -106,6 +106,8 @@ def test_a_version_keeps_its_pipeline_files_gates_measures_checks_plots_and_envi
         "checks.json",
         "data-docs/index.html",
         "environment.txt",
+        "machine.txt",
+        "predictions.parquet",
         "error_over_time.csv",
         "plots/error_over_time.png",
         "plots/predicted_against_actual.png",

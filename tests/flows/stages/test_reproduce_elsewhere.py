@@ -1,0 +1,74 @@
+"""A version is reproduced on another machine that knows three addresses: a git URL, an S3 API, an MLflow server."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from adapters.settings import read_settings
+from flows.stages.retrain import retrain_local
+from tests.flows.stages.retrain_world import NAME, TRIGGER, build_world, pipeline_of
+from tests.flows.stages.test_reproduce import git
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # botocore and moto call datetime.utcnow
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def addresses(tmp_path: Path, mlflow_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+    """Set the three addresses, and the credentials of the store, in the environment."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    store = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    store.start()
+    host, port = store.get_host_and_port()
+    subprocess.run(["git", "init", "-q", "--bare", tmp_path / "data.git"], check=True)
+    given = {
+        "UNDERSTUDY_DATA_REPO": f"file://{tmp_path / 'data.git'}",
+        "UNDERSTUDY_DVC_REMOTE": "s3://data/store",
+        "MLFLOW_TRACKING_URI": mlflow_server,
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    boto3.client("s3").create_bucket(Bucket="data")
+    yield given
+    store.stop()
+
+
+def test_from_a_separate_clone_and_an_empty_home_a_version_is_the_same_bytes_and_answers(
+    tmp_path: Path, mlflow_database: Path, addresses: dict[str, str]
+) -> None:
+    here = build_world(tmp_path / "here", mlflow_database)
+    git(tmp_path / "here", "init", "-q")
+    (tmp_path / "here" / ".gitignore").write_text("home/\n")
+    git(tmp_path / "here", "add", "-A")
+    git(tmp_path / "here", "commit", "-q", "-m", "all")
+    version = retrain_local(read_settings(here.home, here.pipelines), pipeline_of(here), TRIGGER).model.version
+    git(tmp_path, "clone", "-q", str(tmp_path / "here"), str(tmp_path / "there"))
+    (tmp_path / "here").rename(tmp_path / "gone")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "understudy", "--json", "reproduce", NAME, version],
+        cwd=tmp_path / "there",
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path / "empty"), "PYTHONPATH": str(ROOT), **addresses},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert (said["same"], said["recorded"], said["differs"]) == (True, said["refitted"], [])
+    assert said["predictions"] == {"rows": 72, "differing": 0, "greatest": 0.0, "row": None}
+    assert f"at commit {git(tmp_path / 'there', 'rev-parse', 'HEAD')}" in done.stderr
