@@ -1,27 +1,32 @@
-"""Batch inference: a table of any size in, a Parquet file with predictions and their lineage out."""
+"""Batch inference: tables of any size in, predictions and their lineage out; killed anywhere and run again, every row is there once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
-
+from adapters.file_lock import file_lock
 from adapters.model_cache import cached_package
-from adapters.package_store import LoadedPackage, load_package
+from adapters.package_store import load_package
 from adapters.pipeline_files import Pipeline
 from adapters.settings import Settings
 from adapters.sources.times import time_columns
-from adapters.table_stream import Wanted, parquet_groups, read_chunks
-from contracts.errors import UsageError
+from adapters.table_stream import Wanted, is_parquet, join_parts
+from contracts.errors import UnderstudyError, UsageError
+from contracts.package import Manifest
 from contracts.rollout import ModelRef
 from contracts.spec import TableFiles
+from flows.scoring.answer import How, Part, answer_task
+from flows.scoring.job import Job, finish_job, give_up, job_at, keep_job
+from flows.scoring.plan import find_inputs, plan
 from flows.stages.retrain import champion_of
 
 ROWS_PER_GROUP = 65_536
+ROWS_PER_PART = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,7 @@ class Scored:
 
     Attributes:
         version, digest, snapshot: of the model; the same stand in the output's metadata.
+        parts: that the rows were answered in. kept: rows of these that an earlier run had answered.
     """
 
     output: Path
@@ -37,55 +43,88 @@ class Scored:
     version: str
     digest: str
     snapshot: str
+    parts: int
+    kept: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much is held and answered at once, and how much a killed run can lose."""
+
+    rows_per_group: int = ROWS_PER_GROUP
+    rows_per_part: int = ROWS_PER_PART
 
 
 def score(
     settings: Settings,
     pipeline: Pipeline,
-    source: Path,
+    source: str | Path | Sequence[str],
     output: Path,
     version: str | None = None,
-    rows_per_group: int = ROWS_PER_GROUP,
+    sizes: Sizes = Sizes(),
     tell: Callable[[int], None] = lambda _: None,
 ) -> Scored:
-    """Answer every row of a file, in order, holding one row group at a time.
+    """Answer every row of files, in order, holding one row group at a time; what an earlier, killed run answered is not answered again.
 
     Args:
         settings: where everything is.
         pipeline: whose model.
-        source: CSV, TSV, JSON Lines (each also gzipped) or Parquet.
-        output: a Parquet file: the key and the time columns where the input has them; `prediction`, or `probability` and `label`.
-        version: which; the champion when None.
-        rows_per_group: how many rows are answered and written at once.
+        source: files, folders or patterns of CSV, TSV, JSON Lines (each also gzipped) and Parquet.
+        output: a Parquet or CSV file, which appears whole; or a folder, in which parts appear whole. It holds the key and the time columns
+            where the input has them; `prediction`, or `probability` and `label`.
+        version: which; the champion when None, or who began.
+        sizes: of groups and parts.
         tell: called with the number of rows done.
 
     Raises:
-        UsageError: no such version, no champion, no row, or a column that the model needs is missing or of another type.
-        SpecError: the file cannot be read.
+        UsageError: no such version, no champion, no input, no row, or a column that the model needs is missing or of another type.
+        SpecError: a file cannot be read.
         OutsideError: the package could not be fetched, or the disk could not take the output.
         DigestMismatch: the package is not the one approved.
     """
-    if output.exists() and output.samefile(source):
+    inputs = find_inputs([str(source)] if isinstance(source, str | Path) else source)
+    if any(output.exists() and output.samefile(one) for one in inputs):
         raise UsageError(f"{output} is the input.", "Name another file as output.")
-    model = _model(settings, pipeline.spec.name, version)
-    package = load_package(cached_package(settings, model), model.digest)
-    spec_source = pipeline.spec.source
-    delimiter = spec_source.delimiter if isinstance(spec_source, TableFiles) else ","
-    rows = 0
-    with parquet_groups(output, _lineage(pipeline.spec.name, model)) as groups:
-        for inputs, carried in read_chunks(source, _wanted(pipeline, package), rows_per_group, delimiter):
-            if not len(inputs):
-                continue
-            try:
-                predicted = package.predict(_numbers(inputs.reset_index(drop=True), package))
-            except UsageError as error:
-                raise UsageError(f"{source}, in the rows from {rows} on: {error.message}", error.remedy) from error
-            groups.add(_answered(carried, predicted, package))
-            rows += len(inputs)
-            tell(rows)
-        if not rows:
-            raise UsageError(f"{source} has no row.", "Nothing was written.")
-    return Scored(output, rows, model.version, model.digest, model.snapshot)
+    if not output.absolute().parent.is_dir():
+        raise UsageError(f"The folder {output.absolute().parent} is not there.", "Make it first.")
+    whole = is_parquet(output) or output.name.lower().endswith((".csv", ".csv.gz"))
+    place = output.with_name(f".{output.name}.parts") if whole else output
+    with file_lock(settings.home / "locks" / f"score-{hashlib.sha256(str(output.resolve()).encode()).hexdigest()[:16]}", 5.0):
+        job = _job(settings, pipeline.spec.name, version, place, restart=whole)
+        try:
+            parts = list(_answer(settings, pipeline, job.model, place, inputs, sizes, tell))
+            rows = sum(one.rows for one in parts)
+            if not rows:
+                raise UsageError(f"{', '.join(map(str, inputs[:3]))} has no row.", "Nothing was written.")
+            if whole:
+                join_parts(
+                    [place / one.name for one in parts], output, _lineage(job) | {"understudy.inputs": json.dumps(list(map(str, inputs)))}
+                )
+                shutil.rmtree(place)
+            else:
+                finish_job(place, job, [one.name for one in parts], rows)
+        except UnderstudyError:
+            give_up(place)
+            raise
+    kept = sum(one.rows for one in parts if one.kept)
+    return Scored(output, rows, job.model.version, job.model.digest, job.model.snapshot, len(parts), kept)
+
+
+def _job(settings: Settings, name: str, version: str | None, place: Path, *, restart: bool) -> Job:
+    """Return the job that was begun in a place, or begin one; parts of another version are never mixed with these."""
+    before = job_at(place)
+    if before is not None and version is None and before.rows is None and before.pipeline == name:
+        keep_job(place, before)
+        return before
+    job = Job(name, _model(settings, name, version))
+    if before is not None and (before.pipeline, before.model.digest) != (name, job.model.digest):
+        if not restart:
+            raise UsageError(
+                f"The folder {place} holds answers of '{before.pipeline}', version {before.model.version}.", "Name another folder."
+            )
+        shutil.rmtree(place)
+    keep_job(place, job)
+    return job
 
 
 def _model(settings: Settings, name: str, version: str | None) -> ModelRef:
@@ -99,49 +138,47 @@ def _model(settings: Settings, name: str, version: str | None) -> ModelRef:
     return champion
 
 
-def _wanted(pipeline: Pipeline, package: LoadedPackage) -> Wanted:
-    columns = pipeline.spec.columns
-    kinds = package.manifest.columns
+def _answer(
+    settings: Settings, pipeline: Pipeline, model: ModelRef, place: Path, inputs: list[Path], sizes: Sizes, tell: Callable[[int], None]
+) -> Iterator[Part]:
+    """Answer all tasks, here or on the cluster that the spec or the settings name, and yield their parts in order."""
+    folder = cached_package(settings, model)
+    package = load_package(folder, model.digest)
+    spec_source = pipeline.spec.source
+    delimiter = spec_source.delimiter if isinstance(spec_source, TableFiles) else ","
+    per_part = max(1, sizes.rows_per_part // sizes.rows_per_group)
+    how = How(
+        place, _wanted(pipeline, package.manifest), delimiter, sizes.rows_per_group, per_part, _lineage(Job(pipeline.spec.name, model))
+    )
+    done = _Counter(tell)
+    for task in plan(inputs, sizes.rows_per_part):
+        yield from answer_task(task, package, how, done.add)
+
+
+class _Counter:
+    """Turns further rows into rows so far."""
+
+    def __init__(self, tell: Callable[[int], None]) -> None:
+        self._tell, self._rows = tell, 0
+
+    def add(self, rows: int) -> None:
+        self._rows += rows
+        self._tell(self._rows)
+
+
+def _wanted(pipeline: Pipeline, manifest: Manifest) -> Wanted:
+    columns, kinds = pipeline.spec.columns, manifest.columns
     carried = tuple(dict.fromkeys([*columns.key, *time_columns(columns)]))
     return Wanted(tuple(kinds), tuple(name for name, kind in kinds.items() if kind == "str"), carried)
 
 
-def _numbers(inputs: pd.DataFrame, package: LoadedPackage) -> pd.DataFrame:
-    """Read numbers that one wrong value in a chunk of a text file turned into text, and name that value."""
-    read = {}
-    for name in inputs.columns[inputs.dtypes.map(pd.api.types.is_string_dtype)]:
-        if package.manifest.columns[name] not in {"float", "int"}:
-            continue
-        read[name] = pd.to_numeric(inputs[name], errors="coerce")
-        wrong = read[name].isna() & inputs[name].notna()
-        if wrong.any():
-            row = int(wrong.to_numpy().argmax())
-            raise UsageError(f"Column '{name}', row {row}: {inputs[name].iloc[row]!r} is not a number.", "Mend it, or leave it empty.")
-    return inputs.assign(**read)
-
-
-def _lineage(name: str, model: ModelRef) -> dict[str, str]:
+def _lineage(job: Job) -> dict[str, str]:
+    model = job.model
     known = {
-        "pipeline": name,
+        "pipeline": job.pipeline,
         "version": model.version,
         "digest": model.digest,
         "snapshot": model.snapshot,
         "cutoff": model.cutoff.isoformat(),
     }
     return {f"understudy.{key}": value for key, value in known.items()}
-
-
-def _answered(carried: pa.Table, predicted: np.ndarray, package: LoadedPackage) -> pa.Table:
-    """Add what the gateway would answer, under the names that it uses."""
-    manifest = package.manifest
-    if manifest.task == "regression":
-        return _with(carried, {"prediction": pa.array(predicted)})
-    binary = manifest.task == "binary"
-    chosen = (predicted > 0.5).astype(int) if binary else predicted.argmax(axis=1)
-    chances = pa.array(predicted) if binary else pa.FixedSizeListArray.from_arrays(pa.array(predicted.ravel()), predicted.shape[1])
-    return _with(carried, {"probability": chances, "label": pa.array(manifest.classes).take(pa.array(chosen))})
-
-
-def _with(carried: pa.Table, answers: dict[str, pa.Array]) -> pa.Table:
-    kept = {name: carried[name] for name in carried.column_names if name not in answers}
-    return pa.table({**kept, **answers})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,14 +16,15 @@ from pyarrow import parquet
 
 from adapters.ledger import Ledger
 from adapters.model_cache import cached_package
-from adapters.package_store import LoadedPackage, load_package
+from adapters.package_store import load_package
 from adapters.settings import Settings
 from adapters.sources.file import read_table
-from adapters.table_stream import Wanted, parquet_groups, read_chunks
+from adapters.table_stream import Wanted, join_parts, parquet_groups, read_chunks
 from contracts.errors import OutsideError, SpecError, UsageError
 from contracts.package import Manifest
 from contracts.rollout import Act, Decision, ModelRef, Phase, Route, fresh_state
-from flows.score import _answered, score
+from flows.score import Sizes, score
+from flows.scoring.answer import answered
 from flows.stages.retrain import retrain_local
 from tests.flows.stages.retrain_world import NAME, TRIGGER, at, build_world, pipeline_of, table
 from understudy.main import main
@@ -58,7 +61,7 @@ def write(rows: pd.DataFrame, path: Path) -> Path:
 def test_every_row_is_answered_once_and_in_order(world: World, tmp_path: Path, name: str, size: int) -> None:
     settings, model, rows = world
     seen: list[int] = []
-    done = score(settings, pipeline_of(settings), write(rows, tmp_path / name), tmp_path / "out.parquet", None, size, seen.append)
+    done = score(settings, pipeline_of(settings), write(rows, tmp_path / name), tmp_path / "out.parquet", None, Sizes(size), seen.append)
     found = read_table(tmp_path / "out.parquet")
     assert found["prediction"].tolist() == rows["wanted"].tolist()
     assert [int(one) for one in found["id"]] == rows["id"].tolist()
@@ -96,7 +99,7 @@ def test_a_mistake_is_named_and_what_was_there_stays(
     (tmp_path / "out.parquet").write_bytes(b"before")
     source = write(change(rows), tmp_path / "a.csv")  # type: ignore[operator]  # one of the functions above
     with pytest.raises(error) as caught:
-        score(settings, pipeline_of(settings), source, tmp_path / "out.parquet", None, 7)
+        score(settings, pipeline_of(settings), source, tmp_path / "out.parquet", None, Sizes(7))
     assert message in str(caught.value)
     assert {path.name for path in tmp_path.iterdir()} == {"a.csv", "out.parquet"}
     assert (tmp_path / "out.parquet").read_bytes() == b"before"
@@ -131,6 +134,8 @@ def test_the_command_says_who_answered_and_exits_2_on_a_mistake(world: World, tm
         "version": "1",
         "digest": model.digest,
         "snapshot": model.snapshot,
+        "parts": 1,
+        "kept": 0,
     }
     with pytest.raises(SystemExit) as left:
         main([*typed, "--input", str(source), "--output", str(tmp_path / "out.parquet"), "--version", "9"])
@@ -149,10 +154,10 @@ def test_text_that_looks_like_a_number_in_one_chunk_stays_text(tmp_path: Path, n
 def test_the_answers_have_the_gateways_names() -> None:
     manifest = Manifest(pipeline="p", task="binary", target="y", columns={"x": "float"}, classes=("no", "yes"), cutoff="")
     ids = pa.table({"id": [1, 2]})
-    binary = _answered(ids, np.array([0.5, 0.6]), LoadedPackage(manifest, "", None, None))
+    binary = answered(ids, np.array([0.5, 0.6]), manifest)
     assert binary.to_pydict() == {"id": [1, 2], "probability": [0.5, 0.6], "label": ["no", "yes"]}
     three = manifest.model_copy(update={"task": "multiclass", "classes": (1, 2, 3)})
-    many = _answered(ids, np.array([[0.2, 0.5, 0.3], [0.4, 0.4, 0.2]]), LoadedPackage(three, "", None, None))
+    many = answered(ids, np.array([[0.2, 0.5, 0.3], [0.4, 0.4, 0.2]]), three)
     assert many.to_pydict()["label"] == [2, 1]
     assert many.to_pydict()["probability"] == [[0.2, 0.5, 0.3], [0.4, 0.4, 0.2]]
 
@@ -161,3 +166,118 @@ def test_a_disk_that_cannot_take_the_output_is_named(tmp_path: Path) -> None:
     (tmp_path / "out.parquet").mkdir()
     with pytest.raises(OutsideError, match="could not be written"), parquet_groups(tmp_path / "out.parquet", {}) as groups:
         groups.add(pa.table({"x": [1]}))
+
+
+def answers(folder: Path) -> pd.DataFrame:
+    """Return the parts of a folder as any reader of Parquet folders finds them."""
+    return pd.read_parquet(folder)
+
+
+def killed_at(rows: int, settings: Settings, source: Path, output: Path, sizes: Sizes) -> None:
+    """Run a batch in a process of its own that is killed once so many rows were answered."""
+    child = os.fork()
+    if child == 0:
+        score(settings, pipeline_of(settings), source, output, None, sizes, lambda done: os.kill(os.getpid(), 9) if done >= rows else None)
+        os._exit(1)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize("whole", [True, False], ids=["file", "folder"])
+def test_killed_in_the_middle_twice_and_run_again_every_row_is_there_once_and_no_done_part_is_done_again(
+    world: World, tmp_path: Path, kind: str, whole: bool
+) -> None:
+    settings, _, rows = world
+    source = write(rows, tmp_path / f"a.{kind}")
+    if kind == "parquet":
+        pq_table = pa.Table.from_pandas(rows.drop(columns=["wanted", "y"]), preserve_index=False)
+        parquet.write_table(pq_table, source, row_group_size=5)
+    sizes, output = Sizes(5, 10), tmp_path / ("out.parquet" if whole else "out")
+    parts = tmp_path / ".out.parquet.parts" if whole else output
+    killed_at(43, settings, source, output, sizes)
+    first = {path.name: path.stat().st_mtime_ns for path in parts.glob("*.parquet")}
+    assert len(first) == 4
+    assert not (tmp_path / "out.parquet").exists()
+    killed_at(75, settings, source, output, sizes)
+    second = {path.name: path.stat().st_mtime_ns for path in parts.glob("*.parquet")}
+    assert len(second) == 7
+    assert first.items() <= second.items(), "they were not written again"
+    seen: list[int] = []
+    done = score(settings, pipeline_of(settings), source, output, None, sizes, seen.append)
+    assert (done.rows, done.parts, done.kept, seen[-1]) == (100, 10, 70, 100)
+    found = answers(output)
+    assert found["prediction"].tolist() == rows["wanted"].tolist()
+    assert not any(path.name.startswith(".a") for path in output.parent.rglob("*"))
+    assert (tmp_path / ".out.parquet.parts").exists() is False
+    again = score(settings, pipeline_of(settings), source, output, None, sizes)
+    assert again.kept == (0 if whole else 100), "a file is made anew, a folder is complete"
+
+
+def test_who_began_a_batch_ends_it_although_the_champion_moved_and_versions_are_never_mixed(world: World, tmp_path: Path) -> None:
+    settings, model, rows = world
+    source = write(rows, tmp_path / "a.csv")
+    killed_at(43, settings, source, tmp_path / "out", Sizes(5, 10))
+    nobody = replace(settings, ledger_url=f"sqlite:///{tmp_path / 'empty.db'}")
+    assert score(nobody, pipeline_of(settings), source, tmp_path / "out", None, Sizes(5, 10)).version == "1"
+    job = tmp_path / "out" / "_job.json"
+    job.write_text(job.read_text().replace(model.digest, "0" * 64))
+    with pytest.raises(UsageError, match=r"holds answers of 'sales', version 1\. Name another folder"):
+        score(settings, pipeline_of(settings), source, tmp_path / "out", "1")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "mine.txt").write_text("")
+    with pytest.raises(UsageError, match="holds something that is no batch"):
+        score(settings, pipeline_of(settings), source, tmp_path / "other")
+
+
+def test_folders_patterns_and_several_files_are_answered_and_a_changed_file_alone_is_done_again(world: World, tmp_path: Path) -> None:
+    settings, _, rows = world
+    (tmp_path / "in" / "sub").mkdir(parents=True)
+    write(rows[:30], tmp_path / "in" / "a.csv")
+    write(rows[30:60], tmp_path / "in" / "b.csv.gz")
+    write(rows[60:], tmp_path / "in" / "sub" / "a.csv")
+    (tmp_path / "in" / "_SUCCESS").write_text("")
+    (tmp_path / "in" / "README.md").write_text("")
+    pipeline = pipeline_of(settings)
+    done = score(settings, pipeline, tmp_path / "in", tmp_path / "out", None, Sizes(10, 20))
+    assert (done.rows, done.parts) == (100, 6)
+    assert sorted(answers(tmp_path / "out")["prediction"]) == sorted(rows["wanted"])
+    write(rows[30:50], tmp_path / "in" / "b.csv.gz")
+    some = score(settings, pipeline, tmp_path / "in", tmp_path / "out", None, Sizes(10, 20))
+    assert (some.rows, some.parts, some.kept) == (90, 5, 70)
+    assert len(answers(tmp_path / "out")) == 90, "the part that is no more is gone"
+    pattern = score(settings, pipeline, str(tmp_path / "in" / "**" / "a.csv"), tmp_path / "two.parquet")
+    assert pattern.rows == 70
+    assert json.loads(parquet.read_schema(tmp_path / "two.parquet").metadata[b"understudy.inputs"]) == [
+        str(tmp_path / "in" / "a.csv"),
+        str(tmp_path / "in" / "sub" / "a.csv"),
+    ]
+    with pytest.raises(UsageError, match="No file is at"):
+        score(settings, pipeline, str(tmp_path / "in" / "*.parquet"), tmp_path / "out.parquet")
+
+
+def test_csv_comes_out_as_csv_with_the_lineage_beside_it(world: World, tmp_path: Path) -> None:
+    settings, model, rows = world
+    source = write(rows, tmp_path / "a.parquet")
+    for name in ("out.csv", "out.csv.gz"):
+        score(settings, pipeline_of(settings), source, tmp_path / name, None, Sizes(7, 14))
+        found = pd.read_csv(tmp_path / name)
+        assert found["prediction"].tolist() == rows["wanted"].tolist()
+        assert found["id"].tolist() == rows["id"].tolist()
+        assert json.loads((tmp_path / f"{name}.lineage.json").read_text())["understudy.digest"] == model.digest
+    parquet.write_table(pa.table({"probability": [[0.5, 0.5]]}), tmp_path / "p.parquet")
+    with pytest.raises(UsageError, match=r"cannot hold these answers: .* Name a \.parquet"):
+        join_parts([tmp_path / "p.parquet"], tmp_path / "p.csv", {})
+    parquet.write_table(pa.table({"probability": ["much"]}), tmp_path / "q.parquet")
+    with pytest.raises(UsageError, match="do not fit into one file"):
+        join_parts([tmp_path / "p.parquet", tmp_path / "q.parquet"], tmp_path / "pq.parquet", {})
+
+
+def test_a_mistake_in_a_late_file_keeps_what_was_answered(world: World, tmp_path: Path) -> None:
+    settings, _, rows = world
+    good, bad = write(rows[:50], tmp_path / "a.csv"), write(rows[50:].drop(columns="x"), tmp_path / "b.csv")
+    with pytest.raises(UsageError, match="Column 'x' is missing"):
+        score(settings, pipeline_of(settings), [str(good), str(bad)], tmp_path / "out.parquet")
+    write(rows[50:], bad)
+    done = score(settings, pipeline_of(settings), [str(good), str(bad)], tmp_path / "out.parquet")
+    assert (done.rows, done.kept) == (100, 50)
+    assert answers(tmp_path / "out.parquet")["prediction"].tolist() == rows["wanted"].tolist()
