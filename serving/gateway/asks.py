@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
@@ -117,7 +117,7 @@ def make_ask(seen: Serving, columns: Columns, request_id: Any = None, parameters
 
 def _id(given: Any) -> str:
     if given is None or given == "":
-        return uuid4().hex
+        return os.urandom(16).hex()
     if not isinstance(given, str) or len(given) > _MOST_LETTERS:
         raise BadRequest(f"The id {shown(given)} is not a text of at most {_MOST_LETTERS} letters.")
     return given

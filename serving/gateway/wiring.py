@@ -65,7 +65,7 @@ def build_gateway(settings: Settings, limits: Limits, port: int, *, log_all: boo
         plane.stop()
 
     parts = (V2(plane, follower), Scoring(plane), Feedback(plane), Pages(plane, status, meters))
-    return build_app([route for part in parts for route in part.routes()], meters, log, start, stop, tokens, log_all=log_all)
+    return build_app([route for part in parts for route in part.routes()], plane, meters, log, start, stop, tokens, log_all=log_all)
 
 
 def _grpc_server(

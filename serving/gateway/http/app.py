@@ -11,12 +11,15 @@ from structlog.typing import FilteringBoundLogger
 
 from serving.gateway.http.edge import Edge
 from serving.gateway.http.guard import Guard
+from serving.gateway.http.infer import Infer
 from serving.gateway.metrics import Meters
+from serving.gateway.plane import DataPlane
 from serving.gateway.tokens import Tokens
 
 
 def build_app(
     routes: list[BaseRoute],
+    plane: DataPlane,
     meters: Meters,
     log: FilteringBoundLogger,
     start: Callable[[], Awaitable[None]],
@@ -28,11 +31,12 @@ def build_app(
     """Return the ASGI application.
 
     Args:
+        plane: answers inference, which comes before the routes.
         start, stop: called when the server starts and has answered its last request.
         tokens: who may call; everybody may where it is None.
         log_all: log every request, not only refused and failed ones.
     """
-    router = Router(routes, redirect_slashes=False, lifespan=_lifespan(start, stop))
+    router = Infer(plane, Router(routes, redirect_slashes=False, lifespan=_lifespan(start, stop)))
     return Edge(router if tokens is None else Guard(router, tokens), meters, log, log_all=log_all)
 
 

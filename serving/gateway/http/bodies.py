@@ -2,37 +2,64 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.types import Message, Receive, Scope
 
 from serving.columns import BadRequest
 from serving.gateway.errors import TooLarge
 
-_ENCODER = msgspec.json.Encoder()
+encode = msgspec.json.Encoder().encode
 
 
-async def read_body(request: Request, most_bytes: int) -> bytes:
+async def read_body(scope: Scope, receive: Receive, most_bytes: int) -> bytes:
     """Return the whole body.
 
     Raises:
         TooLarge: it is beyond the limit; what follows is not read.
         BadRequest: it is compressed.
+        ClientDisconnect: the caller went away before its end.
     """
-    if request.headers.get("content-encoding", "identity") != "identity":
+    if header(scope, b"content-encoding") not in (None, b"identity"):
         raise BadRequest("A compressed body is not taken.", "Send it without Content-Encoding.")
-    told = request.headers.get("content-length", "")
+    told = header(scope, b"content-length") or b""
     if told.isdigit() and int(told) > most_bytes:
-        raise TooLarge(f"The body has {told} bytes; at most {most_bytes} are taken.", "Send fewer rows at once.")
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
+        raise TooLarge(f"The body has {told.decode()[:40]} bytes; at most {most_bytes} are taken.", "Send fewer rows at once.")
+    message = await _part(receive)
+    if not message.get("more_body"):
+        body: bytes = message.get("body", b"")
+        return body if len(body) <= most_bytes else _refuse(most_bytes)
+    parts, size = [message["body"]], len(message["body"])
+    while message.get("more_body"):
+        message = await _part(receive)
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
         if size > most_bytes:
-            raise TooLarge(f"The body has more than the {most_bytes} bytes that are taken.", "Send fewer rows at once.")
-        parts.append(part)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+            _refuse(most_bytes)
+    return b"".join(parts)
+
+
+async def _part(receive: Receive) -> Message:
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    return message
+
+
+def _refuse(most_bytes: int) -> NoReturn:
+    raise TooLarge(f"The body has more than the {most_bytes} bytes that are taken.", "Send fewer rows at once.")
+
+
+def header(scope: Scope, name: bytes) -> bytes | None:
+    """Return the first header of a name, in lower case, or None."""
+    for one, value in scope["headers"]:
+        if one == name:
+            found: bytes = value
+            return found
+    return None
 
 
 def decode(body: bytes | memoryview) -> Any:
@@ -51,4 +78,4 @@ def decode(body: bytes | memoryview) -> Any:
 
 def as_json(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Return an answer in JSON."""
-    return Response(_ENCODER.encode(content), status, headers, "application/json")
+    return Response(encode(content), status, headers, "application/json")

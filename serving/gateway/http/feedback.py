@@ -52,7 +52,7 @@ class Feedback:
     async def take(self, request: Request) -> Response:
         """Log labels and rewards, then answer 202."""
         serving = self._plane.serving(request.path_params["model"])
-        body = await read_body(request, self._plane.limits.body_bytes)
+        body = await read_body(request.scope, request.receive, self._plane.limits.body_bytes)
         batch = await beside(len(body), lambda: read_feedback(body, serving.pipeline, serving.champion.manifest.task))
         await asyncio.to_thread(self._plane.record_feedback, batch)
         return as_json({"accepted": len(batch.rows)}, 202)

@@ -41,7 +41,7 @@ class Scoring:
         mark(request.scope)
         serving = self._serving(request.query_params.get("model"))
         mark(request.scope, serving.pipeline, serving.version)
-        body = await read_body(request, self._plane.limits.body_bytes)
+        body = await read_body(request.scope, request.receive, self._plane.limits.body_bytes)
         kind, request_id = request.headers.get("content-type", "application/json"), request.headers.get(ID_HEADER)
         ask = await beside(len(body), lambda: _read(serving, body, kind, request_id))
         answer = await self._plane.answer(ask)

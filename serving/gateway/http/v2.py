@@ -1,4 +1,4 @@
-"""The Open Inference Protocol, version 2, over REST."""
+"""The Open Inference Protocol, version 2, over REST: all of it but inference."""
 
 from __future__ import annotations
 
@@ -8,18 +8,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from serving.binary_tensors import fill_data, take_data
-from serving.columns import BadRequest, shown
-from serving.gateway.asks import Answer, Ask, Serving
-from serving.gateway.beside import beside
+from serving.gateway.asks import Serving
 from serving.gateway.follower import Follower
-from serving.gateway.http.bodies import as_json, decode, read_body
-from serving.gateway.http.edge import mark
+from serving.gateway.http.bodies import as_json
 from serving.gateway.plane import DataPlane
-from serving.gateway.v2_ask import Wanted, answer_body, check_version, read_ask
+from serving.gateway.v2_ask import check_version
 from serving.tensors import describe_tensors
-
-_HEADER_LENGTH = "inference-header-content-length"
 
 
 class V2:
@@ -29,10 +23,9 @@ class V2:
         self._plane, self._follower = plane, follower
 
     def routes(self) -> list[Route]:
-        """Return the protocol's paths, the busiest first."""
+        """Return the protocol's paths but the busiest, which is before the router (serving.gateway.http.infer)."""
         model = "/v2/models/{model}"
         return [
-            Route(f"{model}/infer", self.infer, methods=["POST"]),
             Route("/v2", self.server),
             Route("/v2/health/live", self.live),
             Route("/v2/health/ready", self.ready),
@@ -40,21 +33,7 @@ class V2:
             Route(f"{model}/ready", self.model_ready),
             Route(f"{model}/versions/{{version}}", self.model),
             Route(f"{model}/versions/{{version}}/ready", self.model_ready),
-            Route(f"{model}/versions/{{version}}/infer", self.infer, methods=["POST"]),
         ]
-
-    async def infer(self, request: Request) -> Response:
-        """Answer the rows of a request."""
-        mark(request.scope)
-        serving = self._serving(request)
-        mark(request.scope, serving.pipeline, serving.version)
-        body = await read_body(request, self._plane.limits.body_bytes)
-        header = request.headers.get(_HEADER_LENGTH)
-        ask, wanted = await beside(len(body), lambda: _read(serving, body, header))
-        ask.pinned = bool(request.path_params.get("version"))
-        answer = await self._plane.answer(ask)
-        mark(request.scope, serving.pipeline, answer.versions[0])
-        return await beside(answer.predictions.size * 8, lambda: _written(answer, wanted))
 
     def _serving(self, request: Request) -> Serving:
         serving = self._plane.serving(request.path_params["model"])
@@ -86,23 +65,3 @@ class V2:
         """Say that a model can be answered."""
         serving = self._serving(request)
         return as_json({"name": serving.pipeline, "ready": True})
-
-
-def _read(serving: Serving, raw: bytes, header: str | None) -> tuple[Ask, Wanted]:
-    if header is None:
-        return read_ask(serving, decode(raw))
-    if not (header.isascii() and header.isdigit()) or int(header) > len(raw):
-        raise BadRequest(f"Inference-Header-Content-Length {shown(header)} does not fit a body of {len(raw)} bytes.")
-    body = decode(memoryview(raw)[: int(header)])
-    fill_data(body, memoryview(raw)[int(header) :])
-    return read_ask(serving, body)
-
-
-def _written(answer: Answer, wanted: Wanted) -> Response:
-    body = answer_body(answer, wanted)
-    tail = take_data(body["outputs"], wanted.binary)
-    told = as_json(body)
-    if not wanted.binary:
-        return told
-    headers = {_HEADER_LENGTH: str(len(told.body))}
-    return Response(bytes(told.body) + tail, headers=headers, media_type="application/octet-stream")
