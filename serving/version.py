@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,8 @@ from serving.columns import Columns
 from serving.direct import Predict, direct_predictor, table_predictor
 
 _NEUTRAL: dict[ColumnType, Any] = {"float": 0.0, "int": 0, "str": "", "bool": False}
+_QUICK = {1: 200e-6, 64: 500e-6}  # seconds of processor time that rows may take where handing over to a thread is to cost more
+_TRIES = 5
 _MISSING: dict[ColumnType, Any] = {"float": math.nan, "int": math.nan, "str": None}
 
 
@@ -26,6 +29,7 @@ class LoadedVersion:
         predict: n rows to float64, (n,) values or chances of the second class, or (n, k) chances; raises whatever the model raises.
         required: columns in which the model cannot answer a missing value.
         direct: whether it answers without a DataFrame.
+        quick: whether it answers a few rows in less time than a hand-over to another thread takes, measured when it was loaded.
     """
 
     model: ModelRef
@@ -33,6 +37,7 @@ class LoadedVersion:
     predict: Predict
     required: frozenset[str]
     direct: bool
+    quick: bool = False
 
     def reads_as(self, other: LoadedVersion) -> bool:
         """Say whether columns read for the other version may be answered by this one."""
@@ -54,7 +59,8 @@ def load_version(settings: Settings, model: ModelRef) -> LoadedVersion:
     package = load_package(cached_package(settings, model), model.digest)
     direct = direct_predictor(package)
     predict = direct or table_predictor(package)
-    return LoadedVersion(model, package.manifest, predict, _required(predict, package.manifest), direct is not None)
+    required = _required(predict, package.manifest)
+    return LoadedVersion(model, package.manifest, predict, required, direct is not None, _is_quick(predict, package.manifest))
 
 
 def _required(predict: Predict, manifest: Manifest) -> frozenset[str]:
@@ -64,6 +70,23 @@ def _required(predict: Predict, manifest: Manifest) -> frozenset[str]:
         return frozenset()
     gaps = {name: [_MISSING[kind]] for name, kind in manifest.columns.items() if kind in _MISSING}
     return frozenset(name for name, gap in gaps.items() if not _answers(predict, row | {name: gap}))
+
+
+def _is_quick(predict: Predict, manifest: Manifest) -> bool:
+    """Measure on neutral rows; what does not answer those is not quick."""
+    for rows, most in _QUICK.items():
+        columns: Columns = {name: [_NEUTRAL[kind]] * rows for name, kind in manifest.columns.items()}
+        if not _answers(predict, columns):
+            return False
+        if min(_seconds(predict, columns) for _ in range(_TRIES)) > most:
+            return False
+    return True
+
+
+def _seconds(predict: Predict, columns: Columns) -> float:
+    started = time.thread_time()  # of this thread alone: whatever else the machine does is not the model's fault
+    predict(columns)
+    return time.thread_time() - started
 
 
 def _answers(predict: Predict, row: Columns) -> bool:

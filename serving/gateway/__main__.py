@@ -112,6 +112,7 @@ def _serve(settings: Settings, listening: socket.socket, grpc_address: str | Non
         app,
         log_config=None,
         access_log=False,
+        proxy_headers=False,  # nothing here trusts what a header says of who calls
         server_header=False,
         date_header=False,
         ws="none",

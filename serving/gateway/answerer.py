@@ -13,7 +13,7 @@ from structlog.typing import FilteringBoundLogger
 
 from contracts.traffic import AnsweredBatch, FailedBatch
 from serving.columns import Columns
-from serving.gateway.arms import Part, join, parts_of
+from serving.gateway.arms import Part, everybody, join, parts_of
 from serving.gateway.asks import Answer, Ask, Serving, ServingArm
 from serving.gateway.errors import AnswerFailed, NotReady
 from serving.gateway.limits import Limits
@@ -50,6 +50,10 @@ class Answerer:
 
     def _serve(self, serving: Serving, asks: list[Ask]) -> None:
         """Let each arm answer its rows; of a request whose rows belong to several arms the answers are put together."""
+        if not serving.arms:
+            if asks:
+                self._answer(serving, everybody(serving), asks)
+            return
         parts = [(ask, parts_of(serving, ask)) for ask in asks]
         arms: dict[str, list[Part]] = {}
         for _, some in parts:
@@ -64,16 +68,15 @@ class Answerer:
     def _answer(self, serving: Serving, arm: ServingArm, asks: list[Ask]) -> None:
         started = time.perf_counter()
         try:
-            predicted = _predict(serving, arm.version, asks)
+            columns = _together(asks)
+            predicted = _predict(serving, arm.version, columns, sum(ask.rows for ask in asks))
         except Exception as error:  # noqa: BLE001  # a model's code may raise anything; one bad request must not cost its neighbours
             self._narrow(serving, arm, asks, error)
             return
         took = time.perf_counter() - started
         version = arm.version.model.version
-        self._recorder.answered(_logged(serving, arm, asks, predicted, took))
-        self._meters.batch_rows.labels(self._pipeline).observe(len(predicted))
-        self._meters.predict_seconds.labels(self._pipeline, version).observe(took)
-        self._meters.rows.labels(self._pipeline, version).inc(len(predicted))
+        self._recorder.answered(_logged(serving, arm, asks, columns, predicted, took))
+        self._meters.count_batch(self._pipeline, version, len(predicted), took)
         at = 0
         for ask in asks:
             ask.outcome = Answer(serving, ask.request_id, predicted[at : at + ask.rows], (version,) * ask.rows)
@@ -126,14 +129,17 @@ def _by_version(asks: list[Ask], current: Serving) -> list[tuple[Serving, list[A
     return groups
 
 
-def _predict(serving: Serving, version: LoadedVersion, asks: list[Ask]) -> npt.NDArray[np.float64]:
+def _together(asks: list[Ask]) -> Columns:
+    columns = asks[0].columns
+    if len(asks) == 1:
+        return columns
+    return {name: list(chain.from_iterable(ask.columns[name] for ask in asks)) for name in columns}
+
+
+def _predict(serving: Serving, version: LoadedVersion, columns: Columns, rows: int) -> npt.NDArray[np.float64]:
     if version is not serving.champion and not version.stands_in_for(serving.champion):
         raise ValueError("it takes other columns or gives other classes than the champion, for whom the request was read")
-    columns: Columns = asks[0].columns
-    if len(asks) > 1:
-        columns = {name: list(chain.from_iterable(ask.columns[name] for ask in asks)) for name in columns}
     predicted = version.predict(columns)
-    rows = sum(ask.rows for ask in asks)
     if len(predicted) != rows:
         raise ValueError(f"the model gave {len(predicted)} answers for {rows} rows")
     if not np.isfinite(predicted).all():
@@ -141,8 +147,9 @@ def _predict(serving: Serving, version: LoadedVersion, asks: list[Ask]) -> npt.N
     return predicted
 
 
-def _logged(serving: Serving, arm: ServingArm, asks: list[Ask], predicted: npt.NDArray[np.float64], took: float) -> AnsweredBatch:
-    columns = asks[0].columns
+def _logged(
+    serving: Serving, arm: ServingArm, asks: list[Ask], columns: Columns, predicted: npt.NDArray[np.float64], took: float
+) -> AnsweredBatch:
     return AnsweredBatch(
         pipeline=serving.pipeline,
         version=arm.version.model.version,
@@ -155,6 +162,6 @@ def _logged(serving: Serving, arm: ServingArm, asks: list[Ask], predicted: npt.N
         rows=[row for ask in asks for row in ask.places or range(ask.rows)],
         event_times=[at for ask in asks for at in ask.event_times],
         units=[unit for ask in asks for unit in ask.units],
-        features={name: [value for ask in asks for value in ask.columns[name]] for name in columns},
+        features=columns,  # of one request as they came, of several put together
         predictions=predicted.tolist(),
     )

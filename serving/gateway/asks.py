@@ -50,6 +50,11 @@ class Serving:
         """The version that answers."""
         return self.champion.model.version
 
+    @property
+    def quick(self) -> bool:
+        """Whether whoever answers is quick."""
+        return self.champion.quick and (not self.arms or all(arm.version.quick for arm in self.arms))
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

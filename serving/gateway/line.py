@@ -11,20 +11,29 @@ from serving.gateway.asks import Answer, Ask
 from serving.gateway.errors import AnswerFailed, NotReady, Overloaded
 from serving.gateway.limits import Limits
 
+_Waiting = tuple[Ask, asyncio.Future[Answer]]
+_QUICK_ROWS = 64  # so many are answered on the event loop at once, where the version is quick
+
 
 class Line:
-    """Takes requests on the event loop and answers them in a thread of its own, so that the loop never waits for a model.
+    """Takes requests on the event loop; a thread of its own answers them, so that the loop never waits for a model.
+
+    Where the version is so quick that handing over to a thread would cost more than the answer, those that came in one turn of the loop
+    are answered together on it.
 
     Args:
-        answer: sets the outcome of every request it is given; called in the thread, one micro-batch at a time.
+        answer: sets the outcome of every request it is given; called for one micro-batch at a time.
+        quick: whether what answers now is so quick.
     """
 
-    def __init__(self, name: str, answer: Callable[[list[Ask]], None], limits: Limits) -> None:
-        self._name, self._answer, self._limits = name, answer, limits
+    def __init__(self, name: str, answer: Callable[[list[Ask]], None], limits: Limits, quick: Callable[[], bool] = lambda: False) -> None:
+        self._name, self._answer, self._limits, self._quick = name, answer, limits, quick
         self._loop = asyncio.get_running_loop()
-        self._queue: SimpleQueue[tuple[Ask, asyncio.Future[Answer]] | None] = SimpleQueue()
+        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._gathered: list[_Waiting] = []  # came in this turn of the loop
         self._open = True
         self.waiting_rows = 0  # changed on the loop only
+        self._thread_rows = 0  # of those, what the thread has; changed on the loop only
         self._thread = threading.Thread(target=self._work, name=f"line-{name}", daemon=True)
         self._thread.start()
 
@@ -42,7 +51,13 @@ class Line:
             raise Overloaded(f"{self.waiting_rows} rows wait for '{self._name}', no more are taken.", "Try again in a second.")
         future: asyncio.Future[Answer] = self._loop.create_future()
         self.waiting_rows += ask.rows
-        self._queue.put((ask, future))
+        if self._thread_rows or ask.rows > _QUICK_ROWS or not self._quick():
+            self._thread_rows += ask.rows
+            self._queue.put((ask, future))
+        else:
+            if not self._gathered:
+                self._loop.call_soon(self._answer_gathered)
+            self._gathered.append((ask, future))
         return await future
 
     def close(self) -> None:
@@ -53,6 +68,18 @@ class Line:
     def join(self, seconds: float) -> None:
         """Wait until those that waited when the line was closed are answered."""
         self._thread.join(seconds)
+
+    def _answer_gathered(self) -> None:
+        """Answer what came in this turn; what is more than a few, or what the thread must not be overtaken by, goes to the thread."""
+        batch, self._gathered = self._gathered, []
+        rows = sum(ask.rows for ask, _ in batch)
+        if self._open and (rows > _QUICK_ROWS * 4 or self._thread_rows):
+            self._thread_rows += rows
+            for one in batch:
+                self._queue.put(one)
+            return
+        self._answer([ask for ask, _ in batch])
+        self._settle(batch)
 
     def _work(self) -> None:
         going = True
@@ -70,7 +97,11 @@ class Line:
                 self._answer([ask for ask, _ in batch])
                 self._loop.call_soon_threadsafe(self._leave, batch)
 
-    def _leave(self, batch: list[tuple[Ask, asyncio.Future[Answer]]]) -> None:
+    def _leave(self, batch: list[_Waiting]) -> None:
+        self._thread_rows -= sum(ask.rows for ask, _ in batch)
+        self._settle(batch)
+
+    def _settle(self, batch: list[_Waiting]) -> None:
         for ask, future in batch:
             self.waiting_rows -= ask.rows
             if future.done():  # the caller went away; the answer is in the log all the same

@@ -6,7 +6,7 @@ import gc
 import threading
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from structlog.typing import FilteringBoundLogger
@@ -50,7 +50,7 @@ class Loader:
         """Return a version if it is loaded; otherwise see to it that it is being loaded, and return None."""
         found = self._loaded.get(model.digest)
         if found is not None:
-            return found if found.model == model else LoadedVersion(model, found.manifest, found.predict, found.required, found.direct)
+            return found if found.model == model else replace(found, model=model)
         if model.digest not in self._loading and time.monotonic() >= self._retry_at.get(model.digest, 0.0):
             self._loading.add(model.digest)
             threading.Thread(target=self._load, args=(pipeline, model), name=f"load-{pipeline}-{model.version}", daemon=True).start()
@@ -79,7 +79,9 @@ class Loader:
                 del self.refusals[pipeline]
             _settle()
             seconds = round(time.perf_counter() - started, 3)
-            self._log.info("Loaded a version", pipeline=pipeline, version=model.version, seconds=seconds, direct=loaded.direct)
+            self._log.info(
+                "Loaded a version", pipeline=pipeline, version=model.version, seconds=seconds, direct=loaded.direct, quick=loaded.quick
+            )
         finally:
             self._loading.discard(model.digest)
             self._ready()

@@ -50,6 +50,8 @@ class Meters:
         )
         self.ledger_up = Gauge("understudy_ledger_up", "1 where the ledger answered the newest question.", registry=one)
         ProcessCollector(registry=one)
+        self._answered: dict[tuple[str, str, int], tuple[Counter, Histogram | None]] = {}
+        self._batches: dict[tuple[str, str], tuple[Counter, Histogram, Histogram]] = {}
 
     def add(self, collector: Collector) -> None:
         """Show what a collector finds at each scrape, too."""
@@ -70,6 +72,28 @@ class Meters:
             self.share.labels(pipeline, arm.name, arm.model.version).set(arm.share)
         self.lost_rows.labels(pipeline)  # present at 0, so that a rate over it sees the first loss
 
+    def count_request(self, pipeline: str, version: str, code: int, seconds: float) -> None:
+        """Count a request of inference, and how long its answer took where it got one."""
+        key = (pipeline, version, code)
+        known = self._answered.get(key)
+        if known is None:
+            timed = self.seconds.labels(pipeline, version) if code == 200 else None
+            known = self._answered[key] = (self.requests.labels(pipeline, version, str(code)), timed)
+        known[0].inc()
+        if known[1] is not None:
+            known[1].observe(seconds)
+
+    def count_batch(self, pipeline: str, version: str, rows: int, seconds: float) -> None:
+        """Count a call of a version, its rows and its time."""
+        key = (pipeline, version)
+        known = self._batches.get(key)
+        if known is None:
+            sizes, times = self.batch_rows.labels(pipeline), self.predict_seconds.labels(pipeline, version)
+            known = self._batches[key] = (self.rows.labels(pipeline, version), sizes, times)
+        known[0].inc(rows)
+        known[1].observe(rows)
+        known[2].observe(seconds)
+
     def count_reward(self, pipeline: str, reward: float | Mapping[str, float]) -> None:
         """Count a reward under its name; names come from callers, so those beyond the eighth of a pipeline share one."""
         for name, value in reward.items() if isinstance(reward, Mapping) else (("reward", reward),):
@@ -81,3 +105,5 @@ class Meters:
         """Drop the series of a version that is no longer loaded."""
         for metric in (self.requests, self.rows, self.seconds, self.predict_seconds, self.failed, self.failovers):
             metric.remove_by_labels({"pipeline": pipeline, "version": version})
+        self._batches.pop((pipeline, version), None)
+        self._answered = {key: known for key, known in self._answered.items() if key[:2] != (pipeline, version)}

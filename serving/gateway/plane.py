@@ -88,7 +88,7 @@ class DataPlane:
 
     def _new_line(self, pipeline: str) -> Line:
         answerer = Answerer(pipeline, lambda: self._servings[pipeline], self._recorders[pipeline], self._meters, self.limits, self._log)
-        line = self._lines[pipeline] = Line(pipeline, answerer, self.limits)
+        line = self._lines[pipeline] = Line(pipeline, answerer, self.limits, quick=lambda: self._servings[pipeline].quick)
         self._meters.waiting_rows.labels(pipeline).set_function(lambda: line.waiting_rows)
         return line
 

@@ -108,9 +108,7 @@ class Servicer:
             return await beside(answer.predictions.size * 8, lambda: fill_response(response, answer_body(answer, wanted), raw=raw))
 
         def account(status: int) -> None:
-            self._meters.requests.labels(*who, str(status)).inc()
-            if status == 200:
-                self._meters.seconds.labels(*who).observe(time.perf_counter() - started)
+            self._meters.count_request(who[0], who[1], status, time.perf_counter() - started)
 
         return await self._guarded(context, answered, account)
 

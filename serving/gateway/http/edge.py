@@ -75,9 +75,7 @@ class Edge:
     def _account(self, scope: Scope, status: int, seconds: float) -> None:
         marked: tuple[str, str] | None = scope.get("understudy")
         if marked is not None:
-            self._meters.requests.labels(*marked, str(status)).inc()
-            if status == 200:
-                self._meters.seconds.labels(*marked).observe(seconds)
+            self._meters.count_request(*marked, status, seconds)
         if self._log_all or (status >= 400 and not scope["path"].endswith(_PROBES)):
             line: dict[str, Any] = {"method": scope["method"], "path": scope["path"][:200], "status": status}
             if "understudy_caller" in scope:

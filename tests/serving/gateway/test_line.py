@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def version(tmp_path_factory: pytest.TempPathFactory) -> LoadedVersion:
 
 
 def serving(version: LoadedVersion, **change: Any) -> Serving:
-    changed = LoadedVersion(**{name: getattr(version, name) for name in ("model", "manifest", "predict", "required", "direct")} | change)
+    changed = replace(version, **change)
     return Serving("p", Route(1, changed.model, None), changed, NOW)
 
 
@@ -183,3 +184,28 @@ def test_a_segment_that_cannot_be_followed_by_another_is_tried_again(
 
 def _no_space(*_: object) -> int:
     raise OSError(28, "No space left on device")
+
+
+def test_what_is_quick_is_answered_on_the_loop_together_with_what_came_in_the_same_turn(version: LoadedVersion, tmp_path: Path) -> None:
+    calls: list[tuple[int, bool]] = []
+
+    def predict(columns: dict[str, list[Any]]) -> np.ndarray:
+        calls.append((len(columns["a"]), threading.current_thread() is threading.main_thread()))
+        return version.predict(columns)
+
+    async def all_of_them() -> None:
+        who = serving(version, predict=predict, quick=True)
+        line = Line("p", answerer(who, tmp_path), Limits(), quick=lambda: who.quick)
+        answers = await asyncio.gather(*(line.ask(ask(who, number)) for number in range(5)))
+        assert [one.request_id for one in answers] == [f"r{number}" for number in range(5)]
+        await line.ask(ask(who, 5, rows=500))  # too many for the loop
+        last = asyncio.ensure_future(line.ask(ask(who, 6)))
+        await asyncio.sleep(0)
+        line.close()
+        assert (await last).request_id == "r6"
+        assert line.waiting_rows == 0
+        line.join(5)
+
+    asyncio.run(all_of_them())
+    assert calls == [(5, True), (500, False), (1, True)]
+    assert answered(tmp_path)[-1] == "r6"
