@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from contracts.checks import Checks as Checks
 from contracts.columns import RESERVED
 from contracts.duration import Duration, parse_duration
 from contracts.monitors import Monitors as Monitors
@@ -140,16 +141,6 @@ class Train(StrictModel):
         if self.choose_on is not None and not isinstance(self.window, list):
             raise ValueError("choose_on chooses among several windows, and train.window names one; take choose_on out")
         return self
-
-
-class Checks(StrictModel):
-    """Which suite, and how many rows may be set aside before the batch is refused."""
-
-    suite: str = "suite.json"
-    expectations: str | None = Field(
-        None, pattern=r"^[A-Za-z_]\w*$", description="module beside pipeline.yaml with further expectations, which the suite may name"
-    )
-    max_quarantined: float = Field(0.01, ge=0, le=1)
 
 
 class OfflineGate(StrictModel):

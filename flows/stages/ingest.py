@@ -16,12 +16,15 @@ from adapters.sources import read_new_rows
 from contracts.columns import EVENT_TIME
 from contracts.errors import BatchRefused, SpecError
 from contracts.snapshot import Snapshot
+from contracts.spec import PipelineSpec
 from contracts.verdict import Outcome, Verdict
+from data_checks.history.judge import History, judge_history
 from data_checks.quarantine import REASONS, Split, split
 from data_checks.schema import schema_conflicts
 from data_checks.verdicts import check_verdicts
 from flows.stages.checked import Checked, keep_checks
 from flows.stages.clock import traffic_now
+from flows.stages.history import history_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class IngestResult:
         snapshot: the newest snapshot, whether made now or before.
         new_rows: rows added to it now; 0 where the source had nothing new.
         quarantined: rows of this batch that were set aside.
-        verdicts: what the suite said about this batch; empty where there was none.
+        verdicts: what the suite and the checks against the history said about this batch; without new rows, how old the newest one is.
         docs: the page of the suite's results, or None.
     """
 
@@ -63,10 +66,12 @@ def ingest(settings: Settings, pipeline: Pipeline, until: datetime | None = None
     with repo.exclusive():
         before = repo.newest(spec.name)
         rows = read_new_rows(spec, before.watermark if before else None, known_by, settings.home / "sources" / spec.name)
+        past = history_of(repo, spec, before, known)
         if rows.empty:
-            return _nothing_new(spec.name, before, known_by)
+            return _nothing_new(spec, before, known_by, past)
         _refuse_if_other_columns(settings, pipeline, before, rows)
         parts, verdicts, docs = _check(settings, pipeline, rows)
+        verdicts = (*verdicts, *judge_history(spec, parts.kept, past))
         _keep_aside(settings, pipeline, parts.quarantined, _span(rows))
         _refuse_if_failed(settings, pipeline, rows, parts, verdicts)
         keep_checks(settings, spec.name, parts.kept, Checked(verdicts, len(rows), len(parts.quarantined), str(docs) if docs else None))
@@ -74,11 +79,11 @@ def ingest(settings: Settings, pipeline: Pipeline, until: datetime | None = None
     return IngestResult(snapshot, len(parts.kept), len(parts.quarantined), verdicts, docs)
 
 
-def _nothing_new(name: str, before: Snapshot | None, until: datetime | None) -> IngestResult:
+def _nothing_new(spec: PipelineSpec, before: Snapshot | None, until: datetime | None, past: History) -> IngestResult:
     if before is None:
         upto = f" up to {until.isoformat()}" if until else ""
-        raise SpecError(f"The source of '{name}' has no row{upto}, and there is no snapshot yet.", "Look at source in pipeline.yaml.")
-    return IngestResult(before, 0, 0, (), None)
+        raise SpecError(f"The source of '{spec.name}' has no row{upto}, and there is no snapshot yet.", "Look at source in pipeline.yaml.")
+    return IngestResult(before, 0, 0, judge_history(spec, past.rows.iloc[:0], past), None)
 
 
 def _check(settings: Settings, pipeline: Pipeline, rows: pd.DataFrame) -> tuple[Split, tuple[Verdict, ...], Path | None]:

@@ -101,6 +101,34 @@ def test_bad_rows_are_set_aside_with_their_reasons(place: tuple[Settings, Path])
     assert run(place).new_rows == 0, "a row set aside at the end is not read again"
 
 
+def with_checks(place: tuple[Settings, Path], **checks: dict[str, str]) -> None:
+    folder, spec = place[0].pipelines / "sales", {**SPEC, "source": {"kind": "file", "path": str(place[1])}}
+    (folder / "pipeline.yaml").write_text(json.dumps({**spec, "checks": {**SPEC["checks"], **checks}}))
+
+
+def test_a_batch_with_a_hole_before_it_is_refused_against_the_history(place: tuple[Settings, Path]) -> None:
+    with_checks(place, gaps={"max_gap": "3h", "severity": "batch"}, volume={})
+    before = run(place, at(10)).snapshot
+    whole = table()
+    whole.drop(index=range(9, 14)).to_csv(place[1], index=False)
+    with pytest.raises(BatchRefused, match=r"no row for 5 h before 2026-01-01T14:00:00\+00:00; at most 3 h are allowed."):
+        run(place)
+    assert DataRepo(place[0]).newest("sales") == before
+    whole.to_csv(place[1], index=False)
+    found = {one.gate: one.outcome for one in run(place).verdicts}
+    assert (found["gaps"], found["volume"]) == (Outcome.PASS, Outcome.INCONCLUSIVE), "two days say nothing about a weekday"
+
+
+def test_a_source_that_stands_still_is_said_though_nothing_new_came(place: tuple[Settings, Path]) -> None:
+    with_checks(place, freshness={"max_age": "1d"})
+    run(place, at(10))
+    (said,) = run(place, at(10)).verdicts
+    assert (said.gate, said.outcome, said.observed) == ("freshness", Outcome.PASS, 3600.0)
+    table(10).to_csv(place[1], index=False)
+    (said,) = run(place, at(60)).verdicts
+    assert said.reason.startswith("Warning only: the newest row is of 2026-01-01T09:00:00+00:00, 2 d 3 h ago")
+
+
 @pytest.mark.parametrize(
     ("column", "rows", "value", "message"),
     [
