@@ -53,7 +53,6 @@ def stands_for_missed(settings: Settings, rule: Rule) -> State | None:
         The state to end in where this run itself came too late and the rule is `none`; None where it goes on.
     """
     from prefect.context import FlowRunContext
-    from prefect.runtime import deployment
     from prefect.states import Cancelled
 
     context, now = FlowRunContext.get(), datetime.now(UTC)
@@ -65,7 +64,7 @@ def stands_for_missed(settings: Settings, rule: Rule) -> State | None:
             name=_NAME, message=f"It was to start at {run.expected_start_time:%Y-%m-%d %H:%M} UTC; the next one comes at its time."
         )
     with PrefectApi(settings.prefect_api_url or "", settings.prefect_auth) as api:
-        others = [one for one in api.planned(TAG, str(deployment.id), now) if one.by_schedule and one.run.id != str(run.id)]
+        others = [one for one in api.planned(TAG, str(run.deployment_id), now) if one.by_schedule and one.run.id != str(run.id)]
         _drop(api, others, f"Run {run.name} does it for all that were missed.")
     return None
 

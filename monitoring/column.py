@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
@@ -17,7 +18,8 @@ def present(frame: pd.DataFrame, name: str, *, numeric: bool) -> pd.Series:
     values = frame[name] if name in frame.columns else pd.Series([None] * len(frame), dtype="object")
     if numeric:
         numbers: pd.Series = pd.to_numeric(values, errors="coerce").astype("float64")
-        return numbers.where(np.isfinite(numbers))
+        finite = np.isfinite(numbers.to_numpy())
+        return numbers if finite.all() else numbers.where(finite)
     codes, uniques = pd.factorize(values)
     texts = np.array([*(written(one) for one in uniques), None], dtype="object")
     return pd.Series(texts[codes], dtype="object")
@@ -26,9 +28,12 @@ def present(frame: pd.DataFrame, name: str, *, numeric: bool) -> pd.Series:
 def counted(frame: pd.DataFrame, name: str) -> pd.Series:
     """Return how many rows have each category, as it is written, the most frequent first; missing values are not counted."""
     counts = frame[name].value_counts() if name in frame.columns else pd.Series(dtype="int64")
-    counts = counts[counts > 0]
-    texts = pd.Series(counts.to_numpy(), index=[written(one) for one in counts.index], dtype="int64")
-    return texts.groupby(level=0).sum().sort_values(ascending=False, kind="stable")
+    texts: Counter[str] = Counter()
+    for value, rows in zip(counts.index.tolist(), counts.to_numpy().tolist(), strict=True):
+        if rows:
+            texts[written(value)] += rows
+    ordered = sorted(texts.items(), key=lambda one: (-one[1], one[0]))
+    return pd.Series([rows for _, rows in ordered], index=pd.Index([text for text, _ in ordered], dtype="object"), dtype="int64")
 
 
 def coded(frames: Iterable[pd.DataFrame], features: Features) -> tuple[list[NDArray[np.float64]], NDArray[np.bool_]]:

@@ -81,8 +81,8 @@ def unseen_categories(known: Mapping[str, frozenset[str]], window: pd.DataFrame)
 
 
 def _numbers(name: str, reference: pd.DataFrame, window: pd.DataFrame) -> tuple[_Compared | None, ...]:
-    columns = [present(frame, name, numeric=True).to_numpy() for frame in (reference, window)]
-    old, new = (column[~np.isnan(column)] for column in columns)
+    columns = [np.sort(present(frame, name, numeric=True).to_numpy()) for frame in (reference, window)]  # once, for all that follows
+    old, new = (column[: np.searchsorted(column, np.nan)] for column in columns)
     missing = _missing(name, (len(old), len(new)), (len(reference), len(window)))
     if not (len(old) and len(new)):
         return (missing,)

@@ -15,6 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from stats.smooth_test import in_order
+
 _HALF = 0.5
 
 
@@ -91,7 +93,7 @@ def _edges(known: NDArray[np.float64], bins: int) -> NDArray[np.float64]:
 
 
 def _counts(values: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.int64]:
-    known = np.sort(values[~np.isnan(values)])  # then each edge is looked up once, not each value
+    known = in_order(values[~np.isnan(values)])  # then each edge is looked up once, not each value
     below = np.searchsorted(known, edges, side="right")
     return np.append(np.diff(below, prepend=0, append=len(known)), len(values) - len(known))
 

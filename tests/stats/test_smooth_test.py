@@ -15,13 +15,13 @@ from stats.smooth_test import quadratic_form, smooth_p_value
 def test_degree_one_is_the_wilcoxon_test_with_ties() -> None:
     random = np.random.default_rng(1)
     before, after = random.integers(0, 6, 400).astype(float), random.integers(0, 6, 150).astype(float)
-    assert smooth_p_value(before, after, degree=1) == pytest.approx(stats.kruskal(before, after).pvalue)
+    assert smooth_p_value(before, after, degrees=(1,)) == pytest.approx(stats.kruskal(before, after).pvalue)
 
 
 def test_cells_cost_next_to_nothing_against_exact_ranks() -> None:
     random = np.random.default_rng(4)
     before, after = random.normal(size=6000), random.normal(0.03, 1, size=3000)
-    assert smooth_p_value(before, after, degree=1) == pytest.approx(stats.kruskal(before, after).pvalue, rel=0.1)
+    assert smooth_p_value(before, after, degrees=(1,)) == pytest.approx(stats.kruskal(before, after).pvalue, rel=0.1)
 
 
 @pytest.mark.parametrize("counts", [[1] * 9, [2, 3, 1, 2, 1]])
@@ -54,6 +54,17 @@ def test_a_change_of_spread_that_kolmogorov_smirnov_misses_is_seen() -> None:
     random = np.random.default_rng(3)
     before, after = random.normal(size=2000), random.normal(0, 1.2, size=1000)
     assert smooth_p_value(before, after) < 1e-4 < stats.ks_2samp(before, after).pvalue
+
+
+def test_a_shift_of_the_middle_is_seen_nearly_as_often_as_by_the_wilcoxon_test_alone() -> None:
+    """Degree 4 alone sees 65 % of these; a combination that paid for its parts in full would be no better."""
+    random, seen = np.random.default_rng(7), np.zeros(3)
+    for _ in range(300):
+        before, after = random.normal(size=2000), random.normal(0.15, 1, size=1000)
+        seen += [smooth_p_value(before, after, degrees) < 0.005 for degrees in ((1, 2, 4), (4,), (1,))]
+    ours, four, wilcoxon = seen / 300
+    assert four + 0.08 < ours
+    assert wilcoxon - 0.08 < ours
 
 
 def test_few_distinct_values_use_few_polynomials_and_one_says_nothing() -> None:

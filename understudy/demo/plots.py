@@ -10,6 +10,7 @@ import pandas as pd
 from rollout.paired import ConfidenceSteps
 
 INK, SERVED, ONCE, GOOD, BAD = "#44505c", "#0b7285", "#c2410c", "#2b8a3e", "#c92a2a"
+_LABEL = 0.035  # of the picture's width: what a version's label takes
 
 
 def _axes(width: float = 9.0, height: float = 3.4) -> tuple[Any, Any]:
@@ -42,12 +43,34 @@ def error_over_time(errors: pd.DataFrame, promotions: list[tuple[pd.Timestamp, s
     figure, axes = _axes()
     axes.plot(errors.index, errors["once"], color=ONCE, lw=1.6, label="fitted once")
     axes.plot(errors.index, errors["served"], color=SERVED, lw=2.0, label="served by Understudy")
-    for at, version in promotions:
+    for (at, version), line in zip(
+        promotions, label_lines([at for at, _ in promotions], errors.index.max() - errors.index.min()), strict=True
+    ):
         axes.axvline(at, color=INK, lw=0.7, alpha=0.45)
-        axes.annotate(f"v{version}", (at, 1), xycoords=("data", "axes fraction"), fontsize=7, color=INK, ha="left", va="top")
+        axes.annotate(
+            f"v{version}",
+            (at, 1),
+            (-2, 2 + 8 * line),
+            ("data", "axes fraction"),
+            "offset points",
+            fontsize=7,
+            color=INK,
+            annotation_clip=False,
+        )
     axes.set_ylabel(measure)
     axes.legend(frameon=False, loc="upper left", fontsize=9)
     return _svg(figure)
+
+
+def label_lines(times: list[pd.Timestamp], span: pd.Timedelta) -> list[int]:
+    """Return on which line above the picture each label stands, so that none covers another on its line."""
+    ends: list[pd.Timestamp] = []
+    found = []
+    for at in times:
+        line = next((number for number, end in enumerate(ends) if end <= at), len(ends))
+        ends[line:] = [at + span * _LABEL, *ends[line + 1 :]]
+        found.append(line)
+    return found
 
 
 def confidence_path(path: ConfidenceSteps) -> str:
