@@ -1,4 +1,4 @@
-"""Runs a Great Expectations suite on a table, in memory, and writes the page that shows its results."""
+"""Great Expectations' own engine on pandas, and the page that shows a suite's results."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ import logging
 import os
 import re
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from adapters.custom_expectations import known_expectation, load_expectations
+from adapters.suite_answers import Answer, Asked, plain
 from contracts.errors import SpecError
-from contracts.expectation import ExpectationResult, RowSeverity, SuiteResult
 
 _REMOTE = re.compile(r"<script[^>]*\ssrc=[^>]*>\s*</script>|<link[^>]*>|<img[^>]*>", re.IGNORECASE)
 _FORMAT = {"result_format": "COMPLETE", "return_unexpected_index_query": False, "include_unexpected_rows": False}
+_POSITION = "understudy_position"  # in an expectation's meta: Great Expectations answers in an order of its own
 _STYLE = """<style>
 body{font-family:system-ui,sans-serif;margin:1.5rem auto;max-width:75rem;padding:0 1rem;color:#222}
 table{border-collapse:collapse;width:100%}td,th{border:1px solid #ddd;padding:.35rem .6rem;text-align:left;vertical-align:top}
@@ -25,30 +26,62 @@ table{border-collapse:collapse;width:100%}td,th{border:1px solid #ddd;padding:.3
 </style></head>"""
 
 
-def run_suite(suite: dict[str, Any], frame: pd.DataFrame, docs_dir: Path | None = None, code: Path | None = None) -> SuiteResult:
-    """Run a suite in Great Expectations' JSON form on a table; with `docs_dir`, write its page there as index.html.
+def ask_great_expectations(asked: Iterable[Asked], frame: pd.DataFrame, code: Path | None = None) -> list[Answer]:
+    """Let Great Expectations judge a table; its index is ignored: positions count from 0. Nothing is sent anywhere.
 
-    `code` is a module with further expectations, which the suite may name.
-
-    The table's index is ignored: positions in the result count from 0. Nothing is sent anywhere, and the page loads nothing.
+    `code` is a module with further expectations, which may be asked for.
 
     Raises:
-        SpecError: the suite holds an expectation that Great Expectations does not know or accept, or `code` does not run.
+        SpecError: there is an expectation that Great Expectations does not know or accept, or `code` does not run.
     """
     gx = _great_expectations()
     if code is not None:
         load_expectations(code)
+    by_position = {one.position: one for one in asked}
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
-    expectations = [_expectation(gx, one, position) for position, one in enumerate(suite.get("expectations", []))]
-    built = gx.ExpectationSuite(name=str(suite.get("name", "suite")), expectations=expectations)
+    suite = gx.ExpectationSuite(name="suite", expectations=[_expectation(gx, one) for one in by_position.values()])
     asset = context.data_sources.add_pandas("memory").add_dataframe_asset("rows")
     batch = asset.add_batch_definition_whole_dataframe("whole").get_batch({"dataframe": frame.reset_index(drop=True)})
-    answer = batch.validate(built, result_format=_FORMAT)
-    for one in answer.results:
-        one.result = _plain(one.result)
-    docs = None if docs_dir is None else str(_write_page(answer, docs_dir))
-    return SuiteResult(len(frame), tuple(_result(one) for one in answer.results), docs)
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", "Series.values returning|This pattern is interpreted"
+        )  # how it uses pandas, nothing a user could mend
+        said = batch.validate(suite, result_format=_FORMAT).results
+    return [_answer(one, by_position) for one in said]
+
+
+def write_page(name: str, answers: Iterable[Answer], folder: Path) -> Path:
+    """Write Great Expectations' page of these answers to index.html in a folder; it loads nothing from anywhere."""
+    _great_expectations()
+    from great_expectations.core import ExpectationSuiteValidationResult, ExpectationValidationResult
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+    from great_expectations.render import renderer, view
+
+    renderers: Any = renderer  # the library does not say which of its names are exported
+    views: Any = view
+    results = [
+        ExpectationValidationResult(
+            success=one.success,
+            expectation_config=ExpectationConfiguration(type=one.asked.kind, kwargs=one.asked.kwargs, meta=one.asked.meta),
+            result={name: value for name, value in one.result.items() if name not in {"unexpected_list", "unexpected_index_list"}},
+            exception_info={"raised_exception": one.error is not None, "exception_message": one.error, "exception_traceback": None},
+            meta={},
+        )
+        for one in answers
+    ]
+    met = sum(1 for one in results if one.success)
+    counts = {"evaluated_expectations": len(results), "successful_expectations": met, "unsuccessful_expectations": len(results) - met}
+    share = {"success_percent": 100 * met / len(results) if results else None}
+    whole = ExpectationSuiteValidationResult(
+        success=met == len(results), results=results, suite_name=name, statistics={**counts, **share}, meta={}
+    )
+    page: str = views.DefaultJinjaPageView().render(renderers.ValidationResultsPageRenderer().render(whole))
+    page = _REMOTE.sub("", page).replace("</head>", _STYLE, 1)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "index.html"
+    path.write_text(page, encoding="utf-8")
+    return path
 
 
 def _great_expectations() -> Any:
@@ -60,62 +93,27 @@ def _great_expectations() -> Any:
     return great_expectations
 
 
-def _expectation(gx: Any, given: dict[str, Any], position: int) -> Any:
-    kind = str(given.get("type", ""))
-    meta = given.get("meta") or {}
-    severity = meta.get("severity")
-    if severity is not None and severity not in set(RowSeverity):
-        raise SpecError(f"Expectation {position + 1} of the suite ({kind}) has severity '{severity}'.", "Write row, batch or warn.")
-    known = known_expectation(gx, kind)
+def _expectation(gx: Any, one: Asked) -> Any:
+    known = known_expectation(gx, one.kind)
     if known is None:
         raise SpecError(
-            f"Expectation {position + 1} of the suite has the type '{kind}', which Great Expectations does not know.",
+            f"Expectation {one.position + 1} of the suite has the type '{one.kind}', which Great Expectations does not know.",
             "Mend it, or name the module that defines it as checks.expectations in pipeline.yaml.",
         )
     try:
-        return known(**given.get("kwargs", {}), meta=meta)
+        return known(**one.kwargs, meta={**one.meta, _POSITION: one.position})
     except ValueError as error:  # pydantic's error is one
         why = "; ".join(line.strip() for line in str(error).splitlines()[1:]) or str(error)
-        raise SpecError(f"Expectation {position + 1} of the suite ({kind}) is not accepted: {why}.", "Mend its kwargs.") from error
+        message = f"Expectation {one.position + 1} of the suite ({one.kind}) is not accepted: {why}."
+        raise SpecError(message, "Mend its kwargs.") from error
 
 
-def _result(answer: Any) -> ExpectationResult:
-    config, result = answer.expectation_config, answer.result
-    severity = (config.meta or {}).get("severity")
-    error = _error(answer.exception_info)
-    judges = "unexpected_count" in result
-    unexpected = int(result["unexpected_count"]) if judges else None
-    subject = _subject(config.kwargs)
-    return ExpectationResult(
-        kind=config.type,
-        subject=subject,
-        severity=RowSeverity(severity) if severity else None,
-        success=bool(answer.success),
-        judges_rows=judges and "unexpected_index_list" in result,
-        rows=tuple(int(row) for row in result.get("unexpected_index_list") or ()),
-        unexpected=unexpected,
-        reason=_reason(config, subject, result, error, success=bool(answer.success)),
-        error=error,
-        limit=_told(config.kwargs),
-        observed="" if error else _observed(result),
-    )
-
-
-def _plain(value: Any) -> Any:
-    """Turn NumPy scalars into Python's own: Great Expectations' page cannot show them."""
-    if isinstance(value, dict):
-        return {name: _plain(one) for name, one in value.items()}
-    if isinstance(value, list):
-        return [_plain(one) for one in value]
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _subject(kwargs: dict[str, Any]) -> str:
-    if "column" in kwargs:
-        return str(kwargs["column"])
-    pair = [kwargs[name] for name in ("column_A", "column_B") if name in kwargs]
-    names = kwargs.get("column_list") or pair
-    return ", ".join(map(str, names)) or "table"
+def _answer(said: Any, by_position: dict[int, Asked]) -> Answer:
+    config = said.expectation_config
+    asked = by_position[config.meta[_POSITION]]
+    kwargs = {name: value for name, value in config.kwargs.items() if name != "batch_id"}
+    asked = Asked(asked.position, asked.kind, kwargs, asked.meta)
+    return Answer(asked, bool(said.success), plain(said.result), "great_expectations", _error(said.exception_info))
 
 
 def _error(info: dict[str, Any]) -> str | None:
@@ -125,49 +123,3 @@ def _error(info: dict[str, Any]) -> str | None:
         if isinstance(one, dict) and one.get("raised_exception"):
             return str(one.get("exception_message"))
     return None
-
-
-def _reason(config: Any, subject: str, result: dict[str, Any], error: str | None, *, success: bool) -> str:
-    what = f"{subject} {config.type.removeprefix('expect_').replace('_', ' ')}"
-    told = f" ({_told(config.kwargs)})" if _told(config.kwargs) else ""
-    if error:
-        return f"{what}{told} could not be judged: {error.strip().splitlines()[0]}"
-    if success:
-        return f"{what}{told} holds."
-    if "unexpected_count" in result:
-        shown = ", ".join(dict.fromkeys(_short(value) for value in result.get("partial_unexpected_list", [])[:3]))
-        return f"{what}{told} fails for {result['unexpected_count']} of {result.get('element_count')} rows" + (
-            f", e.g. {shown}." if shown else "."
-        )
-    return f"{what}{told} fails: observed {_short(result.get('observed_value'))}."
-
-
-def _told(kwargs: dict[str, Any]) -> str:
-    about = {"column", "column_A", "column_B", "column_list", "batch_id"}
-    return ", ".join(f"{name}={_short(value)}" for name, value in kwargs.items() if name not in about)
-
-
-def _observed(result: dict[str, Any]) -> str:
-    """What was seen: the value, or how many rows failed and some of what they hold."""
-    if "unexpected_count" not in result:
-        return _short(result["observed_value"]) if result.get("observed_value") is not None else ""
-    shown = ", ".join(dict.fromkeys(_short(value) for value in result.get("partial_unexpected_list", [])[:3]))
-    return f"{result['unexpected_count']} of {result.get('element_count')} rows" + (f", e.g. {shown}" if shown else "")
-
-
-def _short(value: Any) -> str:
-    text = f"{value:.6g}" if isinstance(value, float) else str(value)
-    return text if len(text) <= 80 else text[:77] + "…"
-
-
-def _write_page(answer: Any, folder: Path) -> Path:
-    from great_expectations.render import renderer, view
-
-    renderers: Any = renderer  # the library does not say which of its names are exported
-    views: Any = view
-    page: str = views.DefaultJinjaPageView().render(renderers.ValidationResultsPageRenderer().render(answer))
-    page = _REMOTE.sub("", page).replace("</head>", _STYLE, 1)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "index.html"
-    path.write_text(page, encoding="utf-8")
-    return path

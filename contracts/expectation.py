@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
+
+EngineName = Literal["columnar", "great_expectations"]
 
 
 class RowSeverity(StrEnum):
@@ -28,6 +31,7 @@ class ExpectationResult:
         error: why it could not run, or None.
         limit: what was asked, such as `min_value=0, max_value=1`; empty where nothing but the kind says it.
         observed: what was seen, in a few words; empty where nothing was.
+        engine: which one answered.
     """
 
     kind: str
@@ -41,6 +45,7 @@ class ExpectationResult:
     error: str | None = None
     limit: str = ""
     observed: str = ""
+    engine: EngineName = "great_expectations"
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,9 +89,10 @@ def _nothing_new(spec: PipelineSpec, before: Snapshot | None, until: datetime | 
 def _check(settings: Settings, pipeline: Pipeline, rows: pd.DataFrame) -> tuple[Split, tuple[Verdict, ...], Path | None]:
     if pipeline.suite is None:
         return Split(rows, rows.iloc[:0]), (), None
-    from adapters.expectations import run_suite
+    from adapters.checks import run_suite
 
-    answer = run_suite(pipeline.suite, rows, settings.home / "data-docs" / pipeline.spec.name / _span(rows), pipeline.expectations)
+    docs = settings.home / "data-docs" / pipeline.spec.name / _span(rows)
+    answer = run_suite(pipeline.suite, rows, docs, pipeline.expectations, pipeline.spec.checks.engine)
     parts = split(rows, answer)
     verdicts = check_verdicts(answer, len(parts.quarantined), pipeline.spec.checks.max_quarantined)
     return parts, verdicts, Path(answer.docs) if answer.docs else None

@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from adapters.expectations import _great_expectations, run_suite
+from adapters.checks import run_suite
+from adapters.expectations import _great_expectations
 from contracts.errors import SpecError
 from contracts.expectation import RowSeverity
 from data_checks.quarantine import split

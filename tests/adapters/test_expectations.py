@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from adapters.expectations import run_suite
+from adapters.checks import run_suite
 from contracts.errors import SpecError
 from contracts.expectation import ExpectationResult
 from contracts.spec import PipelineSpec

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from adapters.expectations import run_suite
+from adapters.checks import run_suite
 from adapters.pipeline_files import load_pipeline
 from adapters.settings import read_settings
 from adapters.sources import read_new_rows

@@ -79,33 +79,26 @@ def diff(options: Options, pipeline: str, a: str, b: str) -> None:
 @click.command()
 @click.argument("pipeline")
 @click.argument("file", required=False, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option(
+    "--aside", type=click.Path(path_type=Path, dir_okay=False), help="Write the failing rows of a Parquet FILE there, with reasons."
+)
 @click.pass_context
-def check(ctx: click.Context, pipeline: str, file: Path | None) -> None:
+def check(ctx: click.Context, pipeline: str, file: Path | None, aside: Path | None) -> None:
     """Run the suite on FILE, or on the newest snapshot; exit 1 where it fails."""
-    from adapters.data_repo import DataRepo
-    from adapters.expectations import run_suite
     from adapters.pipeline_files import load_pipeline
     from adapters.settings import read_settings
-    from adapters.sources.file import read_table
     from contracts.errors import UsageError
-    from contracts.spec import TableFiles
+    from flows.stages.check import check_file, check_snapshot, keep_failing
 
     options: Options = ctx.obj
     settings = read_settings(options.home, options.pipelines)
     loaded = load_pipeline(settings, pipeline)
-    if loaded.suite is None:
-        raise UsageError(f"Pipeline '{pipeline}' has no suite.", f"Write {loaded.folder / loaded.spec.checks.suite}.")
-    if file is not None:
-        source = loaded.spec.source
-        frame = read_table(file, source.delimiter if isinstance(source, TableFiles) else ",")
-    else:
-        repo = DataRepo(settings)
-        newest = repo.newest(pipeline)
-        if newest is None:
-            raise UsageError(f"Pipeline '{pipeline}' has no snapshot to check.", f"Name a file, or run: understudy ingest {pipeline}")
-        frame = repo.frame(newest)
-    answer = run_suite(loaded.suite, frame, None)
+    if aside is not None and (file is None or file.suffix not in (".parquet", ".pq")):
+        raise UsageError("--aside needs a Parquet FILE.", "Name one.")
+    answer = check_snapshot(settings, loaded) if file is None else check_file(loaded, file)
     failed = [one for one in answer.results if not one.success]
     lines = [f"{answer.rows} rows, {len(answer.results)} expectations, {len(failed)} not met.", *(f"  {one.reason}" for one in failed)]
+    if file is not None and aside is not None:
+        lines.append(f"{keep_failing(loaded, file, answer, aside)} failing rows are in {aside}.")
     show(answer, lines, as_json=options.as_json)
     ctx.exit(1 if failed else 0)

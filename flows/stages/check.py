@@ -1,0 +1,57 @@
+"""The suite on a file or on a snapshot, asked for by hand: nothing is kept of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from adapters.checks import run_suite, run_suite_on_files, write_failing
+from adapters.data_repo import DataRepo
+from adapters.pipeline_files import Pipeline
+from adapters.settings import Settings
+from adapters.sources.file import read_table
+from contracts.errors import UsageError
+from contracts.expectation import RowSeverity, SuiteResult
+from contracts.spec import TableFiles
+from data_checks.quarantine import REASONS, severity_of
+
+_PARQUET = (".parquet", ".pq")
+
+
+def check_file(pipeline: Pipeline, file: Path) -> SuiteResult:
+    """Run the pipeline's suite on a file; a Parquet file may be of any size, and its failing rows are counted, not listed.
+
+    Raises:
+        UsageError: there is no suite. SpecError: file or suite is not what it should be.
+    """
+    suite, source, engine = _suite(pipeline), pipeline.spec.source, pipeline.spec.checks.engine
+    if file.suffix in _PARQUET:
+        return run_suite_on_files(suite, [file], None, pipeline.expectations, engine, positions=False)
+    return run_suite(
+        suite, read_table(file, source.delimiter if isinstance(source, TableFiles) else ","), None, pipeline.expectations, engine
+    )
+
+
+def check_snapshot(settings: Settings, pipeline: Pipeline) -> SuiteResult:
+    """Run the pipeline's suite on its newest snapshot.
+
+    Raises:
+        UsageError: there is no suite, or no snapshot.
+    """
+    suite, name = _suite(pipeline), pipeline.spec.name
+    repo = DataRepo(settings)
+    newest = repo.newest(name)
+    if newest is None:
+        raise UsageError(f"Pipeline '{name}' has no snapshot to check.", f"Name a file, or run: understudy ingest {name}")
+    return run_suite(suite, repo.frame(newest), None, pipeline.expectations, pipeline.spec.checks.engine)
+
+
+def keep_failing(pipeline: Pipeline, file: Path, answer: SuiteResult, to: Path) -> int:
+    """Write the rows of a Parquet file that would be set aside, with their reasons; return how many."""
+    which = [place for place, one in enumerate(answer.results) if not one.success and severity_of(one) is RowSeverity.ROW]
+    return write_failing(_suite(pipeline), [file], answer, which, REASONS, to)
+
+
+def _suite(pipeline: Pipeline) -> dict[str, object]:
+    if pipeline.suite is None:
+        raise UsageError(f"Pipeline '{pipeline.spec.name}' has no suite.", f"Write {pipeline.folder / pipeline.spec.checks.suite}.")
+    return pipeline.suite
