@@ -86,7 +86,9 @@ def load_pipeline(settings: Settings, name: str) -> Pipeline:
         raise SpecError(f"{folder / 'pipeline.yaml'}: name is '{spec.name}' but the folder is '{name}'.", "Give both the same name.")
     params = read_model(folder / "params.yaml", Params)
     code = _feature_code(folder, spec)
-    decided = json.dumps([spec.model_dump(mode="json", by_alias=True), params.model_dump(mode="json"), code], sort_keys=True)
+    decided = json.dumps(
+        [spec.model_dump(mode="json", by_alias=True, exclude={"compute"}), params.model_dump(mode="json"), code], sort_keys=True
+    )
     return Pipeline(spec, params, folder, _suite(folder / spec.checks.suite), hashlib.sha256(decided.encode()).hexdigest(), code)
 
 

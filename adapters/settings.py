@@ -21,6 +21,7 @@ class Settings:
 
     Attributes:
         data_repo_url: git URL of the shared data repository; `data_repo` is then its working copy on this machine.
+        dask: address of a Dask scheduler; wins over the specs.
         lost_after: seconds without a heartbeat after which Prefect's server calls a run lost; 0: it does not look.
         notify_url, notify_email: where Prefect tells people what happened: a Slack-compatible webhook, an Apprise `mailto://` address.
     """
@@ -45,6 +46,7 @@ class Settings:
     notify_url: str | None = field(default=None, repr=False)
     notify_email: str | None = field(default=None, repr=False)
     data_repo_url: str | None = None
+    dask: str | None = None
 
     @property
     def services_file(self) -> Path:
@@ -155,4 +157,5 @@ def read_settings(home: Path | None = None, pipelines: Path | None = None) -> Se
         notify_url=_value_or_file("UNDERSTUDY_NOTIFY_URL", "notification address"),
         notify_email=_value_or_file("UNDERSTUDY_NOTIFY_EMAIL", "notification e-mail"),
         data_repo_url=shared,
+        dask=env.get("UNDERSTUDY_DASK") or None,
     )

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from contracts.checks import Checks as Checks
 from contracts.columns import RESERVED
+from contracts.compute import Compute as Compute
 from contracts.duration import Duration, parse_duration
 from contracts.monitors import Monitors as Monitors
 from contracts.monitors import Severities as Severities
@@ -249,6 +250,7 @@ class PipelineSpec(StrictModel):
     rollout: RolloutSpec
     schedule: Schedule = Schedule()
     monitors: Monitors = Monitors()
+    compute: Compute = Compute()
 
     @field_validator("columns")
     @classmethod

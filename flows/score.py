@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from adapters.cluster import cluster_of
 from adapters.file_lock import file_lock
 from adapters.model_cache import cached_package
-from adapters.package_store import load_package
+from adapters.package_store import load_package, read_files
 from adapters.pipeline_files import Pipeline
 from adapters.settings import Settings
 from adapters.sources.times import time_columns
@@ -23,6 +24,7 @@ from contracts.spec import TableFiles
 from flows.scoring.answer import How, Part, answer_task
 from flows.scoring.job import Job, finish_job, give_up, job_at, keep_job
 from flows.scoring.plan import find_inputs, plan
+from flows.scoring.remote import Shipped, answer_there
 from flows.stages.retrain import champion_of
 
 ROWS_PER_GROUP = 65_536
@@ -150,9 +152,17 @@ def _answer(
     how = How(
         place, _wanted(pipeline, package.manifest), delimiter, sizes.rows_per_group, per_part, _lineage(Job(pipeline.spec.name, model))
     )
-    done = _Counter(tell)
-    for task in plan(inputs, sizes.rows_per_part):
-        yield from answer_task(task, package, how, done.add)
+    tasks, done = list(plan(inputs, sizes.rows_per_part)), _Counter(tell)
+    with cluster_of(settings, pipeline.spec.compute) as cluster:
+        if cluster is None:
+            for task in tasks:
+                yield from answer_task(task, package, how, done.add)
+            return
+        found: dict[int, list[Part]] = {}
+        for number, parts in cluster.each(answer_there, tasks, Shipped(model.digest, read_files(folder)), how):
+            found[number] = parts
+            done.add(sum(one.rows for one in parts))
+        yield from (part for number in range(len(tasks)) for part in found[number])
 
 
 class _Counter:

@@ -77,10 +77,10 @@ def plan(inputs: Sequence[Path], rows_per_part: int) -> Iterator[Task]:
         state = path.stat()
         fingerprint = f"{path.resolve()} {state.st_size} {state.st_mtime_ns} {rows_per_part}"
         if not is_parquet(path):
-            yield Task(path, label, fingerprint, None, 0, 0)
+            yield Task(path.absolute(), label, fingerprint, None, 0, 0)
             continue
         for number, (start, groups) in enumerate(_cut(row_groups(path), rows_per_part)):
-            yield Task(path, label, fingerprint, groups, start, number)
+            yield Task(path.absolute(), label, fingerprint, groups, start, number)
 
 
 def _cut(sizes: Sequence[int], rows: int) -> Iterator[tuple[int, tuple[int, ...]]]:

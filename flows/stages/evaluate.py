@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from adapters.cluster import cluster_of
 from adapters.model_cache import cached_package
-from adapters.package_store import LoadedPackage, load_package
+from adapters.package_store import LoadedPackage, load_package, read_files
 from adapters.parquet_files import write_parquet
 from adapters.pipeline_files import Pipeline
 from adapters.settings import Settings
 from contracts.columns import EVENT_TIME
 from contracts.rollout import ModelRef
 from contracts.spec import PipelineSpec
+from flows.scoring.answer import Answering
+from flows.scoring.remote import BLOCK_ROWS, OnCluster, Shipped, in_blocks
 from flows.stages.fit import FitResult
 from flows.stages.work import Work, write_json
 from training.compare import Answers, Evaluation, by_row, compare, unmeasured, unseen
-from training.threads import threads_for
 
 _POINTS = 60  # of the error over held-out time
 _RECORDED_ROWS = 10_000
@@ -31,7 +34,7 @@ class Rival:
     """The champion, and how its package is had."""
 
     model: ModelRef
-    load: Callable[[], LoadedPackage]
+    load: Callable[[], Answering]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,22 +51,27 @@ def evaluate_stage(settings: Settings, pipeline: Pipeline, fitted: FitResult, ch
     """Measure candidate and champion on the same held-out rows, overall and by slice, and write the measures as JSON.
 
     Rows that the champion was fitted on are left out; where that leaves none, the champion cannot be measured and the candidate is measured
-    on all of them.
+    on all of them. More rows than one block go to the Dask cluster that the settings or the spec name.
 
     Raises:
         DigestMismatch: the champion's bytes are not the ones approved.
         OutsideError: the champion's package could not be fetched.
     """
     work, spec = Work(workdir), pipeline.spec
-    candidate = load_package(work.package, fitted.digest)
-    rival = None if champion is None else Rival(champion, lambda: load_package(cached_package(settings, champion), champion.digest))
-    held = hold_trial(spec, pd.read_parquet(work.held_out), candidate, rival)
+    rows = pd.read_parquet(work.held_out)
+    with cluster_of(settings, spec.compute) if len(rows) > BLOCK_ROWS else nullcontext() as cluster:
+
+        def package(folder: Path, digest: str) -> Answering:
+            return load_package(folder, digest) if cluster is None else OnCluster(cluster, Shipped(digest, read_files(folder)))
+
+        rival = None if champion is None else Rival(champion, lambda: package(cached_package(settings, champion), champion.digest))
+        held = hold_trial(spec, rows, package(work.package, fitted.digest), rival)
     _keep(work, spec, held)
     write_json(work.result("evaluate"), held.evaluation)
     return held.evaluation
 
 
-def hold_trial(spec: PipelineSpec, held_out: pd.DataFrame, candidate: LoadedPackage, champion: Rival | None) -> Trial:
+def hold_trial(spec: PipelineSpec, held_out: pd.DataFrame, candidate: Answering, champion: Rival | None) -> Trial:
     """Let candidate and champion answer the held-out rows that neither was fitted on; a backtest does the same.
 
     Args:
@@ -80,9 +88,9 @@ def hold_trial(spec: PipelineSpec, held_out: pd.DataFrame, candidate: LoadedPack
     return Trial(unmeasured(found) if nothing_fair else found, rows, mine, rival)
 
 
-def _answers(package: LoadedPackage, rows: pd.DataFrame) -> Answers:
-    with threads_for(len(rows)):
-        return Answers(package.predict(rows), package.manifest.classes)
+def _answers(package: Answering, rows: pd.DataFrame) -> Answers:
+    said = in_blocks(package, rows) if isinstance(package, LoadedPackage) else package.predict(rows)
+    return Answers(said, package.manifest.classes)
 
 
 def _recorded(rows: pd.DataFrame, said: Answers) -> pd.DataFrame:

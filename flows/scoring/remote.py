@@ -1,0 +1,89 @@
+"""The worker's side of a Dask cluster: a package comes as bytes, is checked by digest, and answers as it does here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+
+from adapters.cluster import Cluster
+from adapters.package_store import LoadedPackage, load_files
+from contracts.errors import DigestMismatch
+from contracts.package import MANIFEST, Manifest, package_digest
+from flows.scoring.answer import How, Part, answer_task
+from flows.scoring.plan import Task
+from training.threads import threads_for
+
+BLOCK_ROWS = 65_536
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """A package on its way to a worker; two of one digest are one."""
+
+    digest: str
+    files: Mapping[str, bytes]
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the package says of itself."""
+        return Manifest.model_validate_json(self.files[MANIFEST])
+
+
+@lru_cache(maxsize=4)
+def unpacked(shipped: Shipped) -> LoadedPackage:
+    """Load a package once in a worker's process.
+
+    Raises:
+        DigestMismatch: these are not the bytes that were sent.
+    """
+    files = dict(shipped.files)
+    if package_digest(files) != shipped.digest:
+        raise DigestMismatch(
+            f"The package that came has not the approved digest {shipped.digest[:12]}: it is not loaded.", "Send it again."
+        )
+    return load_files(files, shipped.digest)
+
+
+def answer_there(task: Task, shipped: Shipped, how: How) -> list[Part]:
+    """Answer a task on a worker, which reads and writes the same folders."""
+    return answer_task(task, unpacked(shipped), how)
+
+
+def predict_there(rows: pd.DataFrame, shipped: Shipped) -> np.ndarray:
+    """Answer rows on a worker."""
+    return _block(unpacked(shipped), rows)
+
+
+def in_blocks(package: LoadedPackage, rows: pd.DataFrame) -> np.ndarray:
+    """Answer rows block by block, here."""
+    return np.concatenate([_block(package, block) for block in _blocks(rows)])
+
+
+def _block(package: LoadedPackage, rows: pd.DataFrame) -> np.ndarray:
+    with threads_for(len(rows)):
+        return package.predict(rows)
+
+
+def _blocks(rows: pd.DataFrame) -> list[pd.DataFrame]:
+    return [rows.iloc[start : start + BLOCK_ROWS] for start in range(0, max(len(rows), 1), BLOCK_ROWS)]
+
+
+class OnCluster:
+    """A package whose rows are answered by a cluster, in the blocks in which they would be answered here."""
+
+    def __init__(self, cluster: Cluster, shipped: Shipped) -> None:
+        self._cluster, self._shipped = cluster, shipped
+        self.manifest = shipped.manifest
+
+    def predict(self, frame: pd.DataFrame) -> np.ndarray:
+        """Answer rows, as `LoadedPackage.predict`."""
+        blocks = [block[[name for name in self.manifest.columns if name in block]] for block in _blocks(frame)]
+        found = dict(self._cluster.each(predict_there, blocks, self._shipped))
+        return np.concatenate([found[place] for place in range(len(blocks))])
