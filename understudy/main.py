@@ -22,6 +22,7 @@ _COMMANDS = {
     "doctor": ("doctor", "Say what is amiss on this machine, and what to do about it."),
     "down": ("up", "Stop what `understudy up` started."),
     "explain": ("decisions", "Show one decision with its numbers and limits."),
+    "export": ("export", "Write a version as a wheel, a container's build context, or ONNX."),
     "history": ("decisions", "List the decisions, newest first."),
     "init": ("init", "Write a pipeline from a sample of its data."),
     "ingest": ("data", "Make a snapshot of the source's new rows."),
