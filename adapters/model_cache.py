@@ -8,10 +8,10 @@ from pathlib import Path
 
 from adapters.file_lock import file_lock
 from adapters.model_fetch import fetch
-from adapters.package_store import folder_digest
+from adapters.package_store import folder_digest, read_files
 from adapters.settings import Settings
 from contracts.errors import DigestMismatch
-from contracts.package import MANIFEST, Manifest
+from contracts.package import MANIFEST, Manifest, package_digest
 from contracts.rollout import ModelRef
 
 _PART = "part-"  # folders that are still being fetched
@@ -34,6 +34,13 @@ def cached_package(settings: Settings, model: ModelRef) -> Path:
         if not _holds(folder, model.digest):  # another process may have fetched it meanwhile
             _fetch_into(folder, settings, model)
     return folder
+
+
+def kept_package(settings: Settings, digest: str) -> dict[str, bytes] | None:
+    """Return the files of a package that the local cache holds whole, or None; nothing is fetched."""
+    folder = settings.model_cache / digest
+    files = read_files(folder) if folder.is_dir() else {}
+    return files if package_digest(files) == digest else None
 
 
 def cached_manifest(settings: Settings, model: ModelRef) -> Manifest:

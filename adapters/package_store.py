@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from adapters.onnx_runtime import UNPROVED, Proved, proved_model
 from contracts.errors import DigestMismatch, UsageError
 from contracts.package import FEATURES, MANIFEST, MODEL, ColumnType, Manifest, package_digest
 
@@ -25,12 +26,14 @@ class LoadedPackage:
 
     Attributes:
         digest: digest of the bytes that were loaded.
+        proved: what else may answer for the model.
     """
 
     manifest: Manifest
     digest: str
     model: Any
     build: Callable[[pd.DataFrame], pd.DataFrame] | None
+    proved: Proved = UNPROVED
 
     def predict(self, frame: pd.DataFrame) -> np.ndarray:
         """Answer rows.
@@ -128,7 +131,7 @@ def load_files(files: dict[str, bytes], digest: str) -> LoadedPackage:
             f"The package declares the type '{foreign[0]}' trusted, which is not allowed.", "Use scikit-learn's own types."
         )
     model = skops.io.loads(files[MODEL], trusted=list(manifest.trusted))
-    return LoadedPackage(manifest, digest, model, _feature_function(files, manifest, digest))
+    return LoadedPackage(manifest, digest, model, _feature_function(files, manifest, digest), proved_model(files))
 
 
 def _feature_function(files: dict[str, bytes], manifest: Manifest, digest: str) -> Callable[[pd.DataFrame], pd.DataFrame] | None:

@@ -38,18 +38,44 @@ def table_predictor(package: LoadedPackage) -> Predict:
 
 def direct_predictor(package: LoadedPackage) -> Predict | None:
     """Return the way to answer without a DataFrame, or None where the package has another shape or the two ways differ."""
-    steps = getattr(package.model, "steps", None)
-    if package.build is not None or steps is None or len(steps) != 2 or type(steps[0][1]).__name__ != "ColumnTransformer":
-        return None
-    transformer, estimator = steps[0][1], steps[1][1]
-    matrix = _proved_matrix(transformer, package)
+    matrix = direct_matrix(package)
     if matrix is None:
         return None
+    answers = estimator_answers(package)
+    return lambda columns: answers(matrix(columns))
+
+
+def direct_matrix(package: LoadedPackage) -> Predict | None:
+    """Return what makes the estimator's matrix without a DataFrame, or None where the package has another shape or the two ways differ."""
+    return _proved_matrix(package.model.steps[0][1], package) if package.build is None and _is_our_shape(package) else None
+
+
+def table_matrix(package: LoadedPackage) -> Predict | None:
+    """Return what makes the estimator's matrix by a DataFrame, feature code first, or None where the package has another shape."""
+    if not _is_our_shape(package):
+        return None
+    transformer, build, manifest = package.model.steps[0][1], package.build, package.manifest
+
+    def matrix(columns: Columns) -> Matrix:
+        inputs = coerce(pd.DataFrame(columns), manifest)
+        return np.asarray(transformer.transform(inputs if build is None else build(inputs)), dtype=np.float64)
+
+    return matrix
+
+
+def estimator_answers(package: LoadedPackage) -> Callable[[Matrix], Matrix]:
+    """Return scikit-learn's own answers to the estimator's matrix, in the form of the package's answers."""
+    estimator = package.model.steps[1][1]
     if package.manifest.task == "regression":
-        return lambda columns: np.asarray(estimator.predict(matrix(columns)), dtype=np.float64)
+        return lambda made: np.asarray(estimator.predict(made), dtype=np.float64)
     if package.manifest.task == "binary":
-        return lambda columns: np.asarray(estimator.predict_proba(matrix(columns))[:, 1], dtype=np.float64)
-    return lambda columns: np.asarray(estimator.predict_proba(matrix(columns)), dtype=np.float64)
+        return lambda made: np.asarray(estimator.predict_proba(made)[:, 1], dtype=np.float64)
+    return lambda made: np.asarray(estimator.predict_proba(made), dtype=np.float64)
+
+
+def _is_our_shape(package: LoadedPackage) -> bool:
+    steps = getattr(package.model, "steps", None)
+    return steps is not None and len(steps) == 2 and type(steps[0][1]).__name__ == "ColumnTransformer"
 
 
 def _proved_matrix(transformer: Any, package: LoadedPackage) -> Predict | None:

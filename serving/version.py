@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapters.model_cache import cached_package
+from adapters.onnx_runtime import ONNX_RUNTIME
 from adapters.package_store import load_package
 from adapters.settings import Settings
 from contracts.package import ColumnType, Manifest
 from contracts.rollout import ModelRef
 from serving.columns import Columns
-from serving.direct import Predict, direct_predictor, table_predictor
+from serving.direct import Predict
+from serving.engine import Engine, choose_engine
 
 _NEUTRAL: dict[ColumnType, Any] = {"float": 0.0, "int": 0, "str": "", "bool": False}
 _QUICK = {1: 200e-6, 64: 500e-6}  # seconds of processor time that rows may take where handing over to a thread is to cost more
@@ -28,7 +30,7 @@ class LoadedVersion:
     Attributes:
         predict: n rows to float64, (n,) values or chances of the second class, or (n, k) chances; raises whatever the model raises.
         required: columns in which the model cannot answer a missing value.
-        direct: whether it answers without a DataFrame.
+        engine: who computes its answers, and why.
         quick: whether it answers a few rows in less time than a hand-over to another thread takes, measured when it was loaded.
     """
 
@@ -36,8 +38,13 @@ class LoadedVersion:
     manifest: Manifest
     predict: Predict
     required: frozenset[str]
-    direct: bool
+    engine: Engine
     quick: bool = False
+
+    @property
+    def platform(self) -> str:
+        """The Open Inference Protocol's word for what runs the model."""
+        return "understudy_onnxruntime" if self.engine.name == ONNX_RUNTIME else "understudy_sklearn"
 
     def reads_as(self, other: LoadedVersion) -> bool:
         """Say whether columns read for the other version may be answered by this one."""
@@ -57,10 +64,9 @@ def load_version(settings: Settings, model: ModelRef) -> LoadedVersion:
         OutsideError: it could not be fetched; trying again may help.
     """
     package = load_package(cached_package(settings, model), model.digest)
-    direct = direct_predictor(package)
-    predict = direct or table_predictor(package)
+    predict, engine = choose_engine(package)
     required = _required(predict, package.manifest)
-    return LoadedVersion(model, package.manifest, predict, required, direct is not None, _is_quick(predict, package.manifest))
+    return LoadedVersion(model, package.manifest, predict, required, engine, _is_quick(predict, package.manifest))
 
 
 def _required(predict: Predict, manifest: Manifest) -> frozenset[str]:

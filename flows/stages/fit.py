@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from adapters.data_repo import DataRepo
-from adapters.package_store import write_package
+from adapters.onnx_runtime import OnnxModel
+from adapters.package_store import coerce, load_files, write_package
 from adapters.parquet_files import write_parquet
 from adapters.pipeline_files import Pipeline
 from adapters.settings import Settings
@@ -18,7 +19,8 @@ from contracts.package import package_digest
 from contracts.snapshot import Snapshot
 from contracts.spec import PipelineSpec
 from flows.stages.work import Work
-from training.fit import fit
+from training.fit import Fit, fit
+from training.parity.proof import Subject, proved_files
 from training.windows import Tried
 
 
@@ -60,10 +62,18 @@ def fit_stage(settings: Settings, pipeline: Pipeline, snapshot_id: str, workdir:
     repo, work = DataRepo(settings), Work(workdir)
     snapshot = repo.get(pipeline.spec.name, snapshot_id)
     done = fit(read_rows(repo, snapshot, pipeline.spec), pipeline.spec, pipeline.params, pipeline.feature_code)
-    write_package(work.package, done.files)
+    files = done.files | _proof(done)
+    write_package(work.package, files)
     write_parquet(done.held_out, work.held_out)
-    digest = package_digest(done.files)
+    digest = package_digest(files)
     return FitResult(snapshot_id, done.cutoff, done.fitted_rows, len(done.held_out), digest, done.window, done.tried)
+
+
+def _proof(done: Fit) -> dict[str, bytes]:
+    """Try ONNX Runtime on the package as it will be loaded."""
+    loaded = load_files(done.files, package_digest(done.files))
+    subject = Subject(loaded.manifest, loaded.model, loaded.build, coerce(done.held_out, loaded.manifest))
+    return proved_files(subject, done.files, OnnxModel)
 
 
 def read_rows(repo: DataRepo, snapshot: Snapshot, spec: PipelineSpec) -> pd.DataFrame:

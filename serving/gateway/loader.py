@@ -79,8 +79,16 @@ class Loader:
                 del self.refusals[pipeline]
             _settle()
             seconds = round(time.perf_counter() - started, 3)
+            engine = loaded.engine
             self._log.info(
-                "Loaded a version", pipeline=pipeline, version=model.version, seconds=seconds, direct=loaded.direct, quick=loaded.quick
+                "Loaded a version",
+                pipeline=pipeline,
+                version=model.version,
+                seconds=seconds,
+                engine=engine.name,
+                why=engine.why,
+                direct=engine.direct,
+                quick=loaded.quick,
             )
         finally:
             self._loading.discard(model.digest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import threading
 import time
 from datetime import UTC, datetime
@@ -84,7 +85,7 @@ class Status:
             "since": serving.since,
             "shadow": None if shadow is None else shadow.version,
             "arms": [{"name": arm.name, "version": arm.version.model.version, "share": arm.share} for arm in serving.arms],
-            "direct": serving.champion.direct,
+            "engine": dataclasses.asdict(serving.champion.engine),
             "latency_ms": self._plane.latency_ms(pipeline),
             "waiting_rows": self._plane.waiting_rows(pipeline),
             "refused": refused,

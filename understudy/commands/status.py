@@ -31,6 +31,20 @@ def describe(options: Options, pipeline: str) -> tuple[dict[str, Any], list[str]
     return document, lines + [f"  {one['action']} {one['version'] or ''}: {one['reason']}" for one in shown]
 
 
+def _with_engine(options: Options, document: dict[str, Any], lines: list[str]) -> tuple[dict[str, Any], list[str]]:
+    """Add who computes the champion's answers on this machine, and why; nothing where its package is not here."""
+    from adapters.model_cache import kept_package
+    from adapters.onnx_runtime import proved_model
+    from adapters.settings import read_settings
+
+    champion = document["champion"]
+    files = None if champion is None else kept_package(read_settings(options.home), champion["digest"])
+    if files is None:
+        return document | {"engine": None}, lines
+    proved = proved_model(files)
+    return document | {"engine": {"name": proved.engine, "why": proved.why}}, [*lines, f"  engine {proved.engine}: {proved.why}"]
+
+
 def _with_next(options: Options, pipeline: str, document: dict[str, Any], lines: list[str]) -> tuple[dict[str, Any], list[str]]:
     """Add what comes next, and why."""
     from adapters.pipeline_files import load_pipeline
@@ -51,7 +65,7 @@ def status(options: Options, pipeline: str | None) -> None:
     from adapters.settings import read_settings
 
     names = [pipeline] if pipeline else list_pipelines(read_settings(options.home, options.pipelines))
-    found = [_with_next(options, name, *describe(options, name)) for name in names]
+    found = [_with_next(options, name, *_with_engine(options, *describe(options, name))) for name in names]
     documents = [document for document, _ in found]
     lines = [line for _, some in found for line in some] or ["There is no pipeline here."]
     show(documents[0] if pipeline else documents, lines, as_json=options.as_json)

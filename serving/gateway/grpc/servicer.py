@@ -85,7 +85,7 @@ class Servicer:
             check_version(serving, request.version)
             described = describe_tensors(serving.champion.manifest)
             return self._messages.ModelMetadataResponse(
-                name=serving.pipeline, versions=[serving.version], platform="understudy_sklearn", **described
+                name=serving.pipeline, versions=[serving.version], platform=serving.champion.platform, **described
             )
 
         return await self._guarded(context, told)

@@ -58,8 +58,14 @@ class V2:
     async def model(self, request: Request) -> Response:
         """Describe a model's inputs and outputs."""
         serving = self._serving(request)
-        described = describe_tensors(serving.champion.manifest)
-        return as_json({"name": serving.pipeline, "versions": [serving.version], "platform": "understudy_sklearn", **described})
+        champion = serving.champion
+        told = {
+            "name": serving.pipeline,
+            "versions": [serving.version],
+            "platform": champion.platform,
+            **describe_tensors(champion.manifest),
+        }
+        return as_json(told | {"parameters": {"engine": champion.engine.name, "engine_reason": champion.engine.why}})
 
     async def model_ready(self, request: Request) -> Response:
         """Say that a model can be answered."""

@@ -1,0 +1,1 @@
+"""A fitted estimator as an ONNX model, and the proof that both say the same."""
