@@ -13,6 +13,7 @@ import numpy.typing as npt
 from contracts.package import MODEL, ONNX, PARITY, Accepts, Parity
 
 ONNX_RUNTIME, SCIKIT_LEARN = "onnxruntime", "scikit-learn"
+_LIBRARIES = ("numpy", "onnx", "onnxruntime", "scikit-learn")
 _MUST_BE_SAME = ("onnxruntime", "scikit-learn")  # a proof made with another one says nothing about this one
 _ERRORS_ONLY = 3
 
@@ -72,6 +73,11 @@ class Proved:
     def engine(self) -> str:
         """Who answers."""
         return SCIKIT_LEARN if self.content is None else ONNX_RUNTIME
+
+
+def versions_here() -> dict[str, str]:
+    """Return the installed versions of what a proof rests on."""
+    return {name: importlib.metadata.version(name) for name in _LIBRARIES}
 
 
 def proved_model(files: Mapping[str, bytes]) -> Proved:

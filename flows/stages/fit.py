@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from adapters.data_repo import DataRepo
-from adapters.onnx_runtime import OnnxModel
+from adapters.onnx_runtime import OnnxModel, versions_here
 from adapters.package_store import coerce, load_files, write_package
 from adapters.parquet_files import write_parquet
 from adapters.pipeline_files import Pipeline
@@ -72,7 +72,7 @@ def fit_stage(settings: Settings, pipeline: Pipeline, snapshot_id: str, workdir:
 def _proof(done: Fit) -> dict[str, bytes]:
     """Try ONNX Runtime on the package as it will be loaded."""
     loaded = load_files(done.files, package_digest(done.files))
-    subject = Subject(loaded.manifest, loaded.model, loaded.build, coerce(done.held_out, loaded.manifest))
+    subject = Subject(loaded.manifest, loaded.model, loaded.build, coerce(done.held_out, loaded.manifest), versions_here())
     return proved_files(subject, done.files, OnnxModel)
 
 

@@ -7,7 +7,6 @@ The whole model is tried on every held-out row, one by one and together, and on 
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -41,9 +40,8 @@ Open = Callable[[bytes, Accepts], Asked]
 MOST_NODES = 500_000  # more than these are neither written nor tried: a retrain must not wait for it
 LIMIT = 1e-5
 _STEPS = (0.0, 1e-15, 1e-12, 1e-9, 1e-7, LIMIT)
-_ALONE = 50  # held-out rows that are asked one by one
+_ALONE = 20  # held-out rows that are asked one by one
 _TOGETHER = 2000  # rows next to splits that the whole model is asked
-_LIBRARIES = ("numpy", "onnx", "onnxruntime", "scikit-learn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +52,14 @@ class Subject:
         model: scikit-learn's pipeline of a transformer and an estimator.
         build: the pipeline's feature code, or None.
         held_out: input columns with the types that a loaded package gives them.
+        versions: of the libraries that are tried.
     """
 
     manifest: Manifest
     model: Any
     build: Callable[[pd.DataFrame], pd.DataFrame] | None
     held_out: pd.DataFrame
+    versions: dict[str, str]
 
 
 @dataclass(slots=True)
@@ -88,10 +88,10 @@ def proved_files(subject: Subject, files: dict[str, bytes], open_onnx: Open) -> 
         with threads_for(len(subject.held_out)):
             parity = prove(subject, formula, written, open_onnx, digest)
     except NotWritten as error:
-        parity = _without(str(error), digest)
+        parity = _without(str(error), digest, subject.versions)
     except Exception as error:  # noqa: BLE001  # whatever a model or a library raises here, the version is good without ONNX
         said = next(iter(str(error).strip().splitlines()), "no message")
-        parity = _without(f"It could not be tried: {type(error).__name__}: {said}", digest)
+        parity = _without(f"It could not be tried: {type(error).__name__}: {said}", digest, subject.versions)
     text = (json.dumps(parity.model_dump(mode="json"), indent=2) + "\n").encode()
     return {PARITY: text} | ({ONNX: written} if parity.holds else {})
 
@@ -102,8 +102,8 @@ def _small_enough(formula: Ensemble | Linear) -> Ensemble | Linear:
     return formula
 
 
-def _without(reason: str, digest: str) -> Parity:
-    return Parity(holds=False, reason=reason, model=digest, versions=_versions())
+def _without(reason: str, digest: str, versions: dict[str, str]) -> Parity:
+    return Parity(holds=False, reason=reason, model=digest, versions=versions)
 
 
 def prove(subject: Subject, formula: Ensemble | Linear, written: bytes, open_onnx: Open, digest: str) -> Parity:
@@ -134,7 +134,7 @@ def prove(subject: Subject, formula: Ensemble | Linear, written: bytes, open_onn
         class_flips=found.flips,
         wrong_splits=found.wrong_splits,
         accepts=accepts,
-        versions=_versions(),
+        versions=subject.versions,
     )
 
 
@@ -177,7 +177,7 @@ def _encoded(subject: Subject, kind: str, frame: pd.DataFrame, found: _Found) ->
         if len(frame) <= FEW:
             found.add(kind, len(frame), len(frame))
             return
-        half = len(frame) // 2
+        half = max(1, len(frame) // FEW // 2) * FEW
         yield from _encoded(subject, kind, frame.iloc[:half], found)
         yield from _encoded(subject, kind, frame.iloc[half:], found)
 
@@ -240,7 +240,3 @@ def _reason(holds: bool, found: _Found) -> str:
         f"ONNX Runtime says otherwise than scikit-learn: {tried}, {found.wrong_splits:,} next to a split went another way, "
         f"{found.flips:,} had another class, and answers differ by up to {found.difference:.3g}."
     )
-
-
-def _versions() -> dict[str, str]:
-    return {name: importlib.metadata.version(name) for name in _LIBRARIES}

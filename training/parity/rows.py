@@ -33,16 +33,16 @@ def at_splits(tree: Tree, features: int, single: bool) -> Floats:
     return rows
 
 
+@np.errstate(over="ignore")  # a threshold beyond float32 has infinity beside it
 def neighbours(thresholds: Floats) -> Floats:
     """Return what stands around each threshold, (n,) to (n, 9).
 
     The threshold, its neighbours in float64, the nearest float32 number with two neighbours on each side, and NaN.
     """
-    with np.errstate(over="ignore"):  # a threshold beyond float32 has infinity beside it
-        nearest = thresholds.astype(np.float32)
-        below, above = _next_single(nearest, -np.inf), _next_single(nearest, np.inf)
-        singles = [nearest, below, above, _next_single(below, -np.inf), _next_single(above, np.inf)]
-        doubles = [thresholds, np.nextafter(thresholds, -np.inf), np.nextafter(thresholds, np.inf)]
+    nearest = thresholds.astype(np.float32)
+    below, above = _next_single(nearest, -np.inf), _next_single(nearest, np.inf)
+    singles = [nearest, below, above, _next_single(below, -np.inf), _next_single(above, np.inf)]
+    doubles = [thresholds, np.nextafter(thresholds, -np.inf), np.nextafter(thresholds, np.inf)]
     missing = np.full(len(thresholds), np.nan)
     return np.column_stack([*doubles, *(one.astype(np.float64) for one in singles), missing])
 
@@ -51,6 +51,7 @@ def _next_single(values: npt.NDArray[np.float32], toward: float) -> npt.NDArray[
     return np.nextafter(values, np.float32(toward))
 
 
+@np.errstate(over="ignore")
 def reaching(tree: Tree, features: int, single: bool) -> Floats:
     """Return for each node a row that comes to it, (nodes, features), built from the root down.
 
