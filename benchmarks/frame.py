@@ -77,13 +77,17 @@ class Bench:
         self.rows.append(row)
         print(_line(row), flush=True)
 
-    def finish(self, folder: Path = RESULTS) -> int:
-        """Print the table, write NAME.json and NAME.svg, and return the exit code: 1 where a bar is not met."""
+    def finish(self, folder: Path = RESULTS, drawn: Callable[[Row], bool] = lambda _row: True) -> int:
+        """Print the table, write NAME.json and NAME.svg, and return the exit code: 1 where a bar is not met.
+
+        Args:
+            drawn: which rows the plot shows, of many.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         versions = {"python": platform.python_version(), **{name: metadata.version(name) for name in self.packages}}
         content = {"machine": self.machine, "versions": versions, "rows": [row.as_json() for row in self.rows]}
         (folder / f"{self.name}.json").write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-        _plot(self.name, self.rows, folder / f"{self.name}.svg")
+        _plot(self.name, [row for row in self.rows if drawn(row)], folder / f"{self.name}.svg")
         print("\n" + table(self.rows))
         print(f"\nWritten: {folder / self.name}.json and .svg")
         return 1 if any(row.holds is False for row in self.rows) else 0
