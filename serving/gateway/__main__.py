@@ -13,6 +13,7 @@ import click
 from adapters.settings import Settings, read_settings
 from contracts.errors import UnderstudyError, UsageError
 from serving.gateway.limits import Limits
+from serving.gateway.workers import Place, leave_with_supervisor, supervise
 
 _GRACE_SECONDS = 2
 _BACKLOG = 2048
@@ -46,6 +47,15 @@ _DEFAULTS = Limits()
     type=click.IntRange(1),
     help="Rows that may wait for one pipeline; beyond them requests get 429.",
 )
+@click.option(
+    "--workers",
+    default=1,
+    envvar="UNDERSTUDY_GATEWAY_WORKERS",
+    type=click.IntRange(1, 64),
+    help="Processes that share the port; one for each core that is to answer.",
+)
+@click.option("--worker", "place", hidden=True, help="NUMBER/COUNT of this worker, as its supervisor tells it.")
+@click.option("--descriptor", type=int, hidden=True, help="The socket that a worker inherits.")
 @click.option("--access-log", is_flag=True, envvar="UNDERSTUDY_ACCESS_LOG", help="Log every request, not only refused and failed ones.")
 @click.option("--insecure", is_flag=True, help="Listen beyond loopback without a tokens file: whoever reaches the port may call.")
 def main(
@@ -55,6 +65,9 @@ def main(
     max_body_bytes: int,
     max_rows: int,
     max_waiting_rows: int,
+    workers: int,
+    place: str | None,
+    descriptor: int | None,
     access_log: bool,
     insecure: bool,
 ) -> None:
@@ -73,7 +86,16 @@ def main(
                 "Set UNDERSTUDY_TOKENS_FILE, or say --insecure where something else guards the port.",
             )
         limits = Limits(body_bytes=max_body_bytes, rows=max_rows, waiting_rows=max_waiting_rows)
-        _serve(settings, _listen(host, port), None if grpc_port is None else _address(host, grpc_port), limits, access_log)
+        grpc_address = None if grpc_port is None else _address(host, grpc_port)
+        if place is not None and descriptor is not None:
+            leave_with_supervisor()
+            _serve(settings, socket.socket(fileno=descriptor), grpc_address, limits, access_log, Place(*map(int, place.split("/"))))
+        elif workers > 1:
+            if grpc_port is not None:
+                _listen(host, grpc_port).close()  # workers share it: whether it is free must be asked before they do
+            sys.exit(supervise(_listen(host, port), workers, sys.argv[1:]))
+        else:
+            _serve(settings, _listen(host, port), grpc_address, limits, access_log, Place())
     except UnderstudyError as error:
         click.echo(str(error), err=True)
         raise SystemExit(error.exit_code) from None
@@ -102,12 +124,12 @@ def _address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _serve(settings: Settings, listening: socket.socket, grpc_address: str | None, limits: Limits, access_log: bool) -> None:
+def _serve(settings: Settings, listening: socket.socket, grpc_address: str | None, limits: Limits, access_log: bool, place: Place) -> None:
     import uvicorn
 
     from serving.gateway.wiring import build_gateway
 
-    app = build_gateway(settings, limits, listening.getsockname()[1], log_all=access_log, grpc_address=grpc_address)
+    app = build_gateway(settings, limits, listening.getsockname()[1], log_all=access_log, grpc_address=grpc_address, place=place)
     config = uvicorn.Config(
         app,
         log_config=None,

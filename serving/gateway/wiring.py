@@ -22,18 +22,25 @@ from serving.gateway.limits import Limits
 from serving.gateway.metrics import Meters
 from serving.gateway.plane import DataPlane
 from serving.gateway.reporter import Reporter
+from serving.gateway.shared_metrics import Pages as MetricsPages
 from serving.gateway.status import Status
 from serving.gateway.tokens import Tokens
+from serving.gateway.workers import Place
 
 if TYPE_CHECKING:  # compiling the protocol takes a third of a second that only those wait for who ask for gRPC
     from serving.gateway.grpc.server import GrpcServer
 
+_ALONE = Place()
 
-def build_gateway(settings: Settings, limits: Limits, port: int, *, log_all: bool, grpc_address: str | None = None) -> ASGIApp:
+
+def build_gateway(
+    settings: Settings, limits: Limits, port: int, *, log_all: bool, grpc_address: str | None = None, place: Place = _ALONE
+) -> ASGIApp:
     """Return the whole gateway as an ASGI application; it begins to follow the route when the server starts it.
 
     Args:
         grpc_address: host and port to answer gRPC on; nowhere where it is None.
+        place: which of several workers on the port this process is.
 
     Raises:
         UsageError: the tokens file cannot be read.
@@ -41,19 +48,21 @@ def build_gateway(settings: Settings, limits: Limits, port: int, *, log_all: boo
     # a series of birth times beside each counter, which nobody asks for
     disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus_client does not annotate it
     log, meters = configure_log("gateway"), Meters()
-    name = f"{socket.gethostname()}:{port}"
+    name = place.name(f"{socket.gethostname()}:{port}")
     plane = DataPlane(settings.traffic, meters, limits, log)
     follower = Follower(settings, plane, meters, log, swapped=lambda: reporter.now())
     reporter = Reporter(name, plane, lambda: follower.ledger, log)
     status = Status(name, plane, follower, log)
     meters.add(LedgerMetrics(status.overviews))
+    metrics = MetricsPages(settings.home / "run" / f"gateway-{port}", place, meters)
 
     tokens = None if settings.tokens_file is None else Tokens(settings.tokens_file, log)
-    calls = None if grpc_address is None else _grpc_server(plane, follower, tokens, meters, log, grpc_address)
+    calls = None if grpc_address is None else _grpc_server(plane, follower, tokens, meters, log, grpc_address, shared=place.count > 1)
 
     async def start() -> None:
         follower.start()
         reporter.start()
+        metrics.start()
         if calls is not None:
             await calls.start()
 
@@ -62,17 +71,18 @@ def build_gateway(settings: Settings, limits: Limits, port: int, *, log_all: boo
             await calls.stop()
         follower.stop()
         reporter.stop()
+        metrics.stop()
         plane.stop()
 
-    parts = (V2(plane, follower), Scoring(plane), Feedback(plane), Pages(plane, status, meters))
+    parts = (V2(plane, follower), Scoring(plane), Feedback(plane), Pages(plane, status, metrics))
     return build_app([route for part in parts for route in part.routes()], plane, meters, log, start, stop, tokens, log_all=log_all)
 
 
 def _grpc_server(
-    plane: DataPlane, follower: Follower, tokens: Tokens | None, meters: Meters, log: FilteringBoundLogger, address: str
+    plane: DataPlane, follower: Follower, tokens: Tokens | None, meters: Meters, log: FilteringBoundLogger, address: str, *, shared: bool
 ) -> GrpcServer:
     from serving.gateway.grpc.callers import Callers
     from serving.gateway.grpc.server import GrpcServer
     from serving.gateway.grpc.servicer import Servicer
 
-    return GrpcServer(Servicer(plane, follower, Callers(tokens), meters, log), plane.limits, address)
+    return GrpcServer(Servicer(plane, follower, Callers(tokens), meters, log), plane.limits, address, shared=shared)

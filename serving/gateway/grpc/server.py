@@ -20,9 +20,11 @@ class GrpcServer:
 
     Args:
         address: host and port to listen on.
+        shared: whether other workers listen there, too.
     """
 
-    def __init__(self, servicer: Servicer, limits: Limits, address: str) -> None:
+    def __init__(self, servicer: Servicer, limits: Limits, address: str, *, shared: bool = False) -> None:
+        self._shared = shared
         self._servicer, self._limits, self._address = servicer, limits, address
         self._server: Any = None
 
@@ -38,7 +40,11 @@ class GrpcServer:
 
         most = self._limits.body_bytes + _ENVELOPE_BYTES
         # without the first, a second gateway on the same port would silently get half of the calls
-        options = (("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", most), ("grpc.max_send_message_length", -1))
+        options = (
+            ("grpc.so_reuseport", int(self._shared)),
+            ("grpc.max_receive_message_length", most),
+            ("grpc.max_send_message_length", -1),
+        )
         server = self._server = grpc.aio.server(options=options)
         protocol().services.add_GRPCInferenceServiceServicer_to_server(self._servicer, server)
         health_pb2_grpc.add_HealthServicer_to_server(_Health(self._servicer, health_pb2), server)

@@ -10,8 +10,8 @@ from starlette.routing import Route
 
 from serving.gateway.http.bodies import as_json
 from serving.gateway.http.openapi import describe
-from serving.gateway.metrics import Meters
 from serving.gateway.plane import DataPlane
+from serving.gateway.shared_metrics import Pages as MetricsPages
 from serving.gateway.status import Status
 
 _SCRAPE_SECONDS = 0.5  # a ledger that hangs must not cost the metrics that say so
@@ -26,8 +26,8 @@ _HEADERS = {  # the pages are whole in themselves: nothing is loaded from anywhe
 class Pages:
     """The gateway's pages."""
 
-    def __init__(self, plane: DataPlane, status: Status, meters: Meters) -> None:
-        self._plane, self._status, self._meters = plane, status, meters
+    def __init__(self, plane: DataPlane, status: Status, metrics: MetricsPages) -> None:
+        self._plane, self._status, self._metrics = plane, status, metrics
 
     def routes(self) -> list[Route]:
         """Return the pages' paths."""
@@ -54,7 +54,7 @@ class Pages:
     async def metrics(self, _request: Request) -> Response:
         """Return the metrics; those of the ledger are read at each scrape, and are the ones before where it does not answer at once."""
         await self._status.refresh(_SCRAPE_SECONDS)
-        return Response(self._meters.page(), media_type=_METRICS_TYPE)
+        return Response(self._metrics.page(), media_type=_METRICS_TYPE)
 
     async def openapi(self, _request: Request) -> Response:
         """Return the OpenAPI description."""
