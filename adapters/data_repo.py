@@ -6,20 +6,23 @@ the remote. Whatever a killed process left is taken back, or finished, the next 
 
 from __future__ import annotations
 
-import hashlib
+import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
 
 from adapters import dvc_files
+from adapters.batch import Batch
 from adapters.file_lock import file_lock
-from adapters.git import git
+from adapters.git import git, git_blobs
+from adapters.joined import joined
 from adapters.manifest import read_manifest, write_manifest
 from adapters.parquet_files import write_parquet
+from adapters.partitions import ended, kinds, read_partition, snapshot_after
 from adapters.row_digest import row_digest
 from adapters.settings import Settings
 from adapters.shared_repo import SharedRepo
@@ -28,6 +31,7 @@ from contracts.errors import Conflict, UsageError
 from contracts.snapshot import Partition, Snapshot
 
 MANIFEST = "manifest.json"
+MARKS = "aside.json"  # fingerprints of late rows that were set aside
 
 
 class DataRepo:
@@ -43,12 +47,25 @@ class DataRepo:
         self._shared = None if settings.data_repo_url is None else SharedRepo(self._root, settings.data_repo_url)
         self._brought = self._shared is None  # a reader looks once at what is shared
 
+    @property
+    def root(self) -> Path:
+        """Where the git and DVC repository is."""
+        return self._root
+
+    @property
+    def remote(self) -> str:
+        """The DVC remote."""
+        return self._remote
+
     def snapshots(self, pipeline: str) -> list[Snapshot]:
         """Return a pipeline's snapshots, oldest first."""
         if not self._is_here():
             return []
-        tags = git(self._root, "tag", "--list", f"{pipeline}/*").split()
-        return sorted((self._at(pipeline, tag) for tag in tags), key=lambda one: len(one.partitions))
+        listed = git(self._root, "for-each-ref", "--format=%(refname) %(objectname)", f"refs/tags/{pipeline}/").splitlines()
+        commits = [line.split()[1] for line in listed]
+        texts = git_blobs(self._root, [f"{commit}:{pipeline}/{MANIFEST}" for commit in commits])
+        found = [read_manifest(text, commit) for text, commit in zip(texts, commits, strict=True)]
+        return sorted(found, key=lambda one: (one.created_at, len(one.partitions)))
 
     def newest(self, pipeline: str) -> Snapshot | None:
         """Return a pipeline's newest snapshot, or None; takes as long however many there are."""
@@ -84,18 +101,18 @@ class DataRepo:
         Raises:
             UsageError: the snapshot has no such column.
             OutsideError: bytes are not here and the remote cannot give them.
+            DigestMismatch: the remote gives other bytes than were stored.
         """
         for name in columns or ():
             if name not in snapshot.columns:
                 raise UsageError(
                     f"Snapshot {snapshot.id} of '{snapshot.pipeline}' has no column '{name}'.", "Mend columns in pipeline.yaml."
                 )
-        wanted = _from(snapshot.partitions, since)
-        paths = [f"{snapshot.pipeline}/{one.name}" for one in wanted]
-        self._bring(paths)
+        first = min(ended(snapshot.partitions, since), len(snapshot.partitions) - 1)  # one is always read: it has the columns
+        wanted = snapshot.partitions[first:]
+        paths = self._files(snapshot, wanted)
         read = None if columns is None else list(dict.fromkeys([*columns, EVENT_TIME, *snapshot.key]))
-        frames = [_read(self._root / path, read) for path in paths]
-        rows = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+        rows = joined([read_partition(path, read) for path in paths])
         if snapshot.key:
             rows = rows.drop_duplicates(list(snapshot.key), keep="last")
         if since is not None:
@@ -121,12 +138,41 @@ class DataRepo:
             if frame.empty:
                 raise ValueError("a snapshot needs at least one row")
             if before is not None and frame[EVENT_TIME].min() <= before.watermark:
-                raise Conflict(
-                    f"Rows of '{pipeline}' up to {before.watermark.isoformat()} are in snapshot {before.id} already.", "Read again."
-                )
-            partition = self._store(pipeline, frame)
-            snapshot = _after(before, pipeline, frame, partition, quarantined, tuple(key))
-            return self._record(snapshot)
+                raise _conflict(pipeline, before)
+            until = None if quarantined.empty else quarantined[EVENT_TIME].max().to_pydatetime()
+            return self.add_batch(pipeline, Batch([frame], key, before, quarantined=len(quarantined), aside_until=until))
+
+    def add_batch(self, pipeline: str, batch: Batch) -> Snapshot:
+        """Make a snapshot of the newest one and a batch, late rows and corrections included; else as `add`.
+
+        Raises:
+            Conflict: the newest snapshot is not the one that the batch was held against.
+            OutsideError: the remote could not take the bytes; nothing was added.
+        """
+        with self.exclusive():
+            before = self.newest(pipeline)
+            if before is not None and (batch.onto is None or batch.onto.id != before.id):
+                raise _conflict(pipeline, before)
+            added: list[Partition] = []
+            columns: dict[str, str] = {}
+            if batch.late is not None and not batch.late.empty:
+                added.append(self._store(pipeline, batch.late, len(batch.late) - batch.corrected, batch.corrected))
+                columns |= kinds(batch.late)
+            for frame in batch.parts:
+                added.append(self._store(pipeline, frame))
+                columns |= kinds(frame)
+            old = () if before is None else before.partitions
+            left_out = old[: ended(old, batch.since)]
+            snapshot = snapshot_after(before, pipeline, (*old[len(left_out) :], *added), columns, batch)
+            return self._record(snapshot, added, left_out, batch.marks)
+
+    def marks(self, snapshot: Snapshot) -> dict[str, datetime]:
+        """Return the fingerprints of rows behind its watermark that were set aside, with their event times."""
+        path = f"{snapshot.pipeline}/{MARKS}"
+        if not git(self._root, "ls-tree", "--name-only", snapshot.commit, "--", path):
+            return {}
+        known = json.loads(git(self._root, "show", f"{snapshot.commit}:{path}"))
+        return {mark: datetime.fromisoformat(at) for mark, at in known.items()}
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -157,30 +203,47 @@ class DataRepo:
         commit = git(self._root, "rev-parse", f"{tag}^{{commit}}")
         return read_manifest(git(self._root, "show", f"{tag}:{pipeline}/{MANIFEST}"), commit)
 
-    def _bring(self, paths: list[str]) -> None:
-        missing = [path for path in paths if not dvc_files.is_whole(self._root, path)]
-        if missing:
-            with self.exclusive():
-                dvc_files.fetch(self._root, self._remote, missing)
+    def _files(self, snapshot: Snapshot, partitions: Sequence[Partition]) -> list[Path]:
+        """Return local files of partitions, each with exactly the bytes that were stored."""
+        names = [f"{snapshot.pipeline}/{one.name}" for one in partitions]
+        here = [name for name in names if (self._root / f"{name}.dvc").is_file()]
+        missing = [name for name in here if not dvc_files.is_whole(self._root, name)]
+        gone = [name for name in names if name not in here]  # newer snapshots left them out
+        if not missing and not gone:
+            return [self._root / name for name in names]
+        with self.exclusive():
+            told = git_blobs(self._root, [f"{snapshot.commit}:{name}.dvc" for name in gone])
+            dvc_files.fetch(self._root, self._remote, missing, f"snapshot {snapshot.id} of '{snapshot.pipeline}'")
+            kept = dvc_files.fetch_cached(self._root, self._remote, told, f"snapshot {snapshot.id} of '{snapshot.pipeline}'")
+        cached = dict(zip(gone, kept, strict=True))
+        return [cached.get(name, self._root / name) for name in names]
 
-    def _store(self, pipeline: str, frame: pd.DataFrame) -> Partition:
+    def _store(self, pipeline: str, frame: pd.DataFrame, late: int = 0, corrected: int = 0) -> Partition:
         digest = row_digest(frame)
         first, last = frame[EVENT_TIME].min(), frame[EVENT_TIME].max()
         name = f"{first:%Y%m%dT%H%M%S}-{digest[:12]}.parquet"
         write_parquet(frame, self._root / pipeline / name)
         dvc_files.add_and_push(self._root, self._remote, f"{pipeline}/{name}")
-        return Partition(name, digest, len(frame), first.to_pydatetime(), last.to_pydatetime())
+        return Partition(name, digest, len(frame), first.to_pydatetime(), last.to_pydatetime(), late, corrected)
 
-    def _record(self, snapshot: Snapshot) -> Snapshot:
-        folder = self._root / snapshot.pipeline
+    def _record(
+        self, snapshot: Snapshot, added: Sequence[Partition], left_out: Sequence[Partition], marks: Mapping[str, datetime]
+    ) -> Snapshot:
+        pipeline, folder = snapshot.pipeline, self._root / snapshot.pipeline
         write_manifest(snapshot, folder / MANIFEST)
-        git(self._root, "add", "--", f"{snapshot.pipeline}/{MANIFEST}", f"{snapshot.pipeline}/{snapshot.partitions[-1].name}.dvc")
-        added = snapshot.partitions[-1].rows
-        git(self._root, "commit", "-q", "-m", f"{snapshot.pipeline}: snapshot {snapshot.id}, {added} rows more, {snapshot.rows} in all")
-        git(self._root, "tag", f"{snapshot.pipeline}/{snapshot.id}")
+        changed = [f"{pipeline}/{MANIFEST}", *(f"{pipeline}/{one.name}.dvc" for one in added)]
+        if marks or (folder / MARKS).is_file():
+            (folder / MARKS).write_text(json.dumps({mark: at.isoformat() for mark, at in sorted(marks.items())}, indent=0) + "\n")
+            changed.append(f"{pipeline}/{MARKS}")
+        git(self._root, "add", "--", *changed)
+        if left_out:  # of the working tree only: the tags of older snapshots still have them
+            git(self._root, "rm", "-q", "--", *(f"{pipeline}/{one.name}.dvc" for one in left_out))
+        rows = sum(one.rows for one in added)
+        git(self._root, "commit", "-q", "-m", f"{pipeline}: snapshot {snapshot.id}, {rows} rows more, {snapshot.rows} in all")
+        git(self._root, "tag", f"{pipeline}/{snapshot.id}")
         if self._shared is not None:
             self._shared.publish()
-        return self.get(snapshot.pipeline, snapshot.id)
+        return self.get(pipeline, snapshot.id)
 
     def _create(self) -> None:
         """Build the repository beside its place and move it there, so that it is whole or absent."""
@@ -201,7 +264,9 @@ class DataRepo:
 
     def _recover(self) -> None:
         """Remove what a killed writer left, and tag a committed snapshot that has no tag yet: its bytes were pushed before."""
-        for left in [*(self._root / ".git").rglob("*.lock"), self._root / ".dvc" / "tmp" / "rwlock"]:
+        folder = self._root / ".git"
+        locks = [*folder.glob("*.lock"), *(folder / "refs").rglob("*.lock")]  # objects have none, and are many
+        for left in [*locks, self._root / ".dvc" / "tmp" / "rwlock"]:
             left.unlink(missing_ok=True)
         git(self._root, "reset", "-q", "--hard")
         git(self._root, "clean", "-fdq")
@@ -215,38 +280,5 @@ class DataRepo:
                 path.unlink()
 
 
-def _read(path: Path, columns: list[str] | None) -> pd.DataFrame:
-    if columns is None:
-        return pd.read_parquet(path)
-    try:
-        return pd.read_parquet(path, columns=columns)
-    except ValueError:  # the partition is older than one of the columns
-        return pd.read_parquet(path).reindex(columns=columns)
-
-
-def _from(partitions: tuple[Partition, ...], since: datetime | None) -> tuple[Partition, ...]:
-    """Drop leading partitions that end before `since`; later ones may correct earlier rows and are kept, and so is at least one."""
-    start = 0
-    while since is not None and start < len(partitions) - 1 and partitions[start].last < since:
-        start += 1
-    return partitions[start:]
-
-
-def _after(
-    before: Snapshot | None, pipeline: str, frame: pd.DataFrame, partition: Partition, quarantined: pd.DataFrame, key: tuple[str, ...]
-) -> Snapshot:
-    partitions = (*(before.partitions if before else ()), partition)
-    digest = hashlib.sha256("".join(f"{one.digest}\n" for one in partitions).encode()).hexdigest()
-    aside = [] if quarantined.empty else [quarantined[EVENT_TIME].max().to_pydatetime()]
-    return Snapshot(
-        id=f"s{digest[:12]}",
-        pipeline=pipeline,
-        digest=digest,
-        partitions=partitions,
-        columns={str(name): str(dtype) for name, dtype in frame.dtypes.items()},
-        rows=sum(one.rows for one in partitions),
-        quarantined=len(quarantined) + (before.quarantined if before else 0),
-        watermark=max([partition.last, *aside]),
-        created_at=datetime.now(UTC),
-        key=key,
-    )
+def _conflict(pipeline: str, before: Snapshot) -> Conflict:
+    return Conflict(f"Rows of '{pipeline}' up to {before.watermark.isoformat()} are in snapshot {before.id} already.", "Read again.")

@@ -5,18 +5,24 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import shutil
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from contracts.errors import OutsideError
+from contracts.errors import DigestMismatch, OutsideError
 
 _CONFIG = "[core]\n    analytics = false\n    autostage = false\n    remote = store\n"
 _BLOCK = 1 << 20
+_WAITS = (0.3, 1.5)  # seconds before a remote that failed is tried again
+_S3_LIMITS = {"connect_timeout": 10, "read_timeout": 30}  # seconds, of one answer and not of a file
+_log = logging.getLogger(__name__)
 
 
 def lay_out(root: Path, remote: str) -> None:
@@ -37,40 +43,151 @@ def add_and_push(root: Path, remote: str, path: str) -> None:
     """Track a file (writes `path`.dvc beside it) and copy its bytes to the remote; when this returns they are there.
 
     Raises:
-        OutsideError: the remote could not take them.
+        OutsideError: the remote could not take them, tried several times where it is not a folder.
     """
-    with _opened(root, remote, f"storing {path}") as repo:
-        repo.add([str(root.resolve() / path)])
-        repo.push([str(root.resolve() / f"{path}.dvc")])
+    with opened(root, remote, f"storing {path}") as repo:
+        _track(repo, root.resolve() / path)
+
+    def push() -> None:
+        with opened(root, remote, f"storing {path}") as repo:
+            repo.push([str(root.resolve() / f"{path}.dvc")])
+
+    again(remote, push)
 
 
-def fetch(root: Path, remote: str, paths: list[str]) -> None:
+def _track(repo: Any, target: Path) -> None:
+    """Do what `dvc add` does, without its look at every file that is tracked already: that grows with the history."""
+    stage = repo.stage.create(
+        single_stage=True, validate=False, fname=f"{target}.dvc", wdir=str(target.parent), outs=[target.name], force=True
+    )
+    with repo.lock:
+        stage.add_outs()
+        stage.dump()
+
+
+def fetch(root: Path, remote: str, paths: Sequence[str], whose: str) -> None:
     """Bring files whose `.dvc` is in the working tree back from the cache or the remote.
 
+    Args:
+        root, remote: of the repository.
+        paths: below the root.
+        whose: what needs them, for messages.
+
     Raises:
-        OutsideError: the remote could not give them.
+        OutsideError: the remote does not have them, or could not give them.
+        DigestMismatch: the remote gives other bytes than were stored.
     """
-    with _opened(root, remote, f"fetching {', '.join(paths)}") as repo:
-        repo.pull([str(root.resolve() / f"{path}.dvc") for path in paths], force=True)
+    if not paths:
+        return
+    for path in paths:
+        if (root / path).exists():
+            _log.warning("%s of %s has other bytes than were stored; it is brought back from the cache or the remote.", root / path, whose)
+    stored = [_Stored.told((root / f"{path}.dvc").read_text()) for path in paths]
+    for one, copy in zip(stored, _cached(root, remote, stored, whose), strict=True):
+        target = root / paths[stored.index(one)]
+        beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+        shutil.copyfile(copy, beside)
+        beside.replace(target)
+
+
+def fetch_cached(root: Path, remote: str, told: Sequence[str], whose: str) -> list[Path]:
+    """Return files of the cache by the texts of their `.dvc`, fetched where need be; they may not be changed. Errors as in `fetch`."""
+    return _cached(root, remote, [_Stored.told(text) for text in told], whose) if told else []
+
+
+def again(remote: str, action: Callable[[], None]) -> None:
+    """Try an action on a remote; where that is no folder of this machine, again after a while, up to three times in all.
+
+    Raises:
+        OutsideError: as the last try raised it.
+    """
+    for wait in _WAITS if "://" in remote else ():
+        try:
+            return action()
+        except OutsideError as error:
+            _log.warning("%s Once more in %g s.", error.message, wait)
+            time.sleep(wait)
+    return action()
+
+
+def _cached(root: Path, remote: str, stored: Sequence[_Stored], whose: str) -> list[Path]:
+    places = [root / ".dvc" / "cache" / one.key for one in stored]
+    wanted = [(one, place) for one, place in zip(stored, places, strict=True) if not one.is_at(place)]
+    for one, place in wanted:
+        if place.exists():
+            _log.warning("The cache's object %s, which %s needs, has other bytes than its name says; it is fetched again.", one.md5, whose)
+            place.unlink()
+    if wanted:
+        again(remote, lambda: _pull(root, remote, [one for one, _ in wanted], whose))
+    for one, place in wanted:
+        if not one.is_at(place):
+            place.unlink(missing_ok=True)
+            raise DigestMismatch(
+                f"The remote's object {remote}/{one.key}, which {whose} needs, has other bytes than were stored.",
+                "Put it back from a backup, or remove it there and run `dvc push` where the data is whole.",
+            )
+    return places
+
+
+def _pull(root: Path, remote: str, stored: Sequence[_Stored], whose: str) -> None:
+    from dvc_data.hashfile.hash_info import HashInfo
+
+    with opened(root, remote, f"fetching the bytes of {whose}") as repo:
+        odb = repo.cloud.get_remote_odb("store")
+        absent = [one for one in stored if not odb.exists(one.md5)]
+        if not absent:
+            if repo.cloud.pull([HashInfo("md5", one.md5) for one in stored], odb=odb).failed:
+                raise OutsideError(
+                    f"The remote {remote} broke off while it gave the bytes of {whose}.", "Look at the remote; then try again."
+                )
+            return
+    raise OutsideError(
+        f"Fetching with DVC failed: the remote has no object {remote}/{absent[0].key}, which {whose} needs.",
+        "Look at the remote; where it lost the object, run `dvc push` on a machine that has it, or put it back from a backup.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """Bytes that DVC keeps, by their digest."""
+
+    md5: str
+    size: int
+
+    @classmethod
+    def told(cls, text: str) -> _Stored:
+        """Read a `.dvc` file."""
+        out = yaml.safe_load(text)["outs"][0]
+        return cls(out["md5"], out["size"])
+
+    @property
+    def key(self) -> str:
+        """Where DVC keeps it below a cache or remote."""
+        return f"files/md5/{self.md5[:2]}/{self.md5[2:]}"
+
+    def is_at(self, path: Path) -> bool:
+        """Return whether a file has exactly these bytes."""
+        if not path.is_file() or path.stat().st_size != self.size:
+            return False
+        digest = hashlib.md5(usedforsecurity=False)
+        with path.open("rb") as stream:
+            while block := stream.read(_BLOCK):
+                digest.update(block)
+        return digest.hexdigest() == self.md5
 
 
 def is_whole(root: Path, path: str) -> bool:
     """Return whether a tracked file is there with exactly the bytes its `.dvc` names."""
-    target = root / path
-    if not target.is_file():
-        return False
-    wanted = yaml.safe_load((root / f"{path}.dvc").read_text())["outs"][0]
-    if target.stat().st_size != wanted["size"]:
-        return False
-    digest = hashlib.md5(usedforsecurity=False)
-    with target.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            digest.update(block)
-    return bool(digest.hexdigest() == wanted["md5"])
+    return _Stored.told((root / f"{path}.dvc").read_text()).is_at(root / path)
 
 
 @contextmanager
-def _opened(root: Path, remote: str, doing: str) -> Iterator[Any]:
+def opened(root: Path, remote: str, doing: str) -> Iterator[Any]:
+    """Open a repository with this remote; `doing` is what errors say was tried.
+
+    Raises:
+        OutsideError: DVC, the disk or the remote failed.
+    """
     os.environ["DVC_NO_ANALYTICS"] = "1"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # DVC's own use of its libraries, nothing a user could mend
@@ -86,8 +203,9 @@ def _guarded(root: Path, remote: str, doing: str) -> Iterator[Any]:
     logging.getLogger("dvc").setLevel(logging.CRITICAL)
     logging.getLogger("dvc_data").setLevel(logging.CRITICAL)
     core = {"remote": "store", "analytics": False, "autostage": False, "site_cache_dir": str(root / ".dvc" / "tmp" / "site")}
+    limits = _S3_LIMITS if remote.startswith("s3://") else {}
     try:
-        with Repo(str(root.resolve()), config={"core": core, "remote": {"store": {"url": remote}}}) as repo:
+        with Repo(str(root.resolve()), config={"core": core, "remote": {"store": {"url": remote, **limits}}}) as repo:
             yield repo
     except (DvcException, OSError, BotoCoreError, ClientError, ObjectFormatError) as error:
         raise OutsideError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from contracts.errors import OutsideError
@@ -28,15 +29,38 @@ def git(folder: Path, *arguments: str) -> str:
     Raises:
         OutsideError: git is not installed, or refused.
     """
+    return _run(folder, arguments, b"").decode().rstrip("\n")
+
+
+def git_blobs(folder: Path, names: Sequence[str]) -> list[str]:
+    """Return the texts of files by names such as `TAG:PATH`, in one call however many there are.
+
+    Raises:
+        OutsideError: git is not installed, or one of them is not there.
+    """
+    if not names:
+        return []
+    answer, texts, at = _run(folder, ("cat-file", "--batch"), "\n".join(names).encode() + b"\n"), [], 0
+    for name in names:
+        end = answer.index(b"\n", at)
+        kind = answer[at:end].split()
+        if len(kind) != 3 or kind[1] != b"blob":
+            raise OutsideError(f"The data repository {folder} has no {name}.", "Bring it back from a clone, or from a backup.")
+        at = end + 1 + int(kind[2])
+        texts.append(answer[end + 1 : at].decode())
+        at += 1
+    return texts
+
+
+def _run(folder: Path, arguments: tuple[str, ...], given: bytes) -> bytes:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_") or name.startswith(_ACCESS)}
     environment["GIT_TERMINAL_PROMPT"] = "0"  # a question nobody answers would hang a flow
     command = ["git", *_OURS, *arguments]
     try:
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)  # noqa: S603  # no shell
+        done = subprocess.run(command, cwd=folder, env=environment, input=given, capture_output=True, check=False)  # noqa: S603  # no shell
     except FileNotFoundError as error:
         raise OutsideError(f"git could not be run in {folder}.", "Install git.") from error
     if done.returncode:
-        raise OutsideError(
-            f"git {arguments[0]} failed in {folder}: {done.stderr.strip() or done.stdout.strip()}.", "Mend the data repository."
-        )
-    return done.stdout.rstrip("\n")
+        said = (done.stderr.strip() or done.stdout.strip()).decode(errors="replace")
+        raise OutsideError(f"git {arguments[0]} failed in {folder}: {said}.", "Mend the data repository.")
+    return done.stdout

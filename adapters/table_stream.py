@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
 from pyarrow import parquet
 
-from adapters.sources.file import is_table
+from adapters.sources.file_kinds import is_table
 from contracts.errors import OutsideError, SpecError, UsageError
 
 

@@ -14,6 +14,8 @@ class Partition:
         name: file name below the pipeline's folder in the data repository.
         digest: sha256 of the rows in canonical form, hex.
         first, last: smallest and greatest event time.
+        late: of its rows, those that came behind the watermark with a key that was not known.
+        corrected: of its rows, those whose key was known: they replace the earlier row when a window is read.
     """
 
     name: str
@@ -21,6 +23,8 @@ class Partition:
     rows: int
     first: datetime
     last: datetime
+    late: int = 0
+    corrected: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,8 @@ class Snapshot:
     Attributes:
         id: `s` and the first twelve hex digits of `digest`; git tag `PIPELINE/ID` in the data repository.
         digest: sha256 over the partitions' digests in order, hex.
-        watermark: greatest event time; only rows after it are read next.
+        rows: of all partitions, without those known to be replaced by a correction.
+        watermark: greatest event time; rows after it are new, rows before it late or corrections.
         quarantined: rows set aside in all batches so far.
         key: columns that identify a row; of rows with one key the one that came last counts.
     """

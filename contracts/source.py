@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import codecs
 import re
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
+from contracts.duration import Duration, parse_duration
 from contracts.strict import StrictModel
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -54,10 +57,51 @@ Variable = Annotated[str, AfterValidator(_variable)]
 Format = Literal["csv", "csv.gz", "tsv", "tsv.gz", "parquet", "jsonl", "jsonl.gz"]
 
 
-class TableFiles(StrictModel):
+class ColumnRules(StrictModel):
+    """What happens where a batch has other columns than the snapshots before it."""
+
+    appears: Literal["add", "ignore", "refuse"] = Field("add", description="a column that was never there: it is empty in older rows")
+    disappears: Literal["refuse", "fill"] = Field("refuse", description="fill: rows without it have it empty; never key, time or target")
+    type: Literal["refuse", "convert"] = Field("refuse", description="convert: a row whose value cannot be of the old type is set aside")
+
+
+class Rows(StrictModel):
+    """What all sources share: how late a row may come, how many are held at once, and what other columns mean."""
+
+    lateness: Duration = Field(
+        parse_duration("0s"), description="how far behind the newest row late rows and corrections (by columns.key) are still looked for"
+    )
+    part_rows: int = Field(1_000_000, ge=1, description="rows held in memory at once; a larger batch becomes several partitions")
+    retention: Duration | None = Field(None, description="new snapshots leave out partitions that end so long before the newest row")
+    on_change: ColumnRules = ColumnRules()
+
+    @model_validator(mode="after")
+    def _kept_while_corrected(self) -> Rows:
+        if self.retention is not None and not timedelta() < self.retention > self.lateness:
+            raise ValueError("source.retention must be longer than source.lateness: rows that may still be corrected are kept")
+        return self
+
+
+def _encoding(name: str) -> str:
+    try:
+        codecs.lookup(name)
+    except LookupError:
+        raise ValueError(f"no text encoding is called '{name}'; write one such as utf-8, latin-1, cp1252 or utf-16") from None
+    return name
+
+
+class TableFiles(Rows):
     """What all sources of CSV, TSV, Parquet and JSON Lines files share."""
 
     delimiter: str = ","
+    decimal: Literal[".", ","] = Field(".", description="of numbers in CSV and TSV files")
+    encoding: Annotated[str, AfterValidator(_encoding)] = Field("utf-8", description="of text files: utf-8, latin-1, cp1252, utf-16, …")
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> TableFiles:
+        if self.delimiter == self.decimal:
+            raise ValueError("delimiter and decimal are the same sign; files with decimal commas mostly have delimiter ';'")
+        return self
 
 
 class FileSource(TableFiles):
@@ -96,7 +140,7 @@ class S3Source(TableFiles):
         return self
 
 
-class SqlSource(StrictModel):
+class SqlSource(Rows):
     """Rows of a table or a query of PostgreSQL or SQLite; only those after the newest snapshot leave the database."""
 
     kind: Literal["sql"]
@@ -131,7 +175,7 @@ class DvcSource(TableFiles):
     remote: str | None = Field(None, description="name of the DVC remote, where it is not the repository's default")
 
 
-class SimulatorSource(StrictModel):
+class SimulatorSource(Rows):
     """Rows that are made, not measured: seeded, the same for the same times on any machine."""
 
     kind: Literal["simulator"]
@@ -143,3 +187,15 @@ class SimulatorSource(StrictModel):
 
 
 Source = Annotated[FileSource | HttpSource | S3Source | SqlSource | DvcSource | SimulatorSource, Field(discriminator="kind")]
+
+
+def refuse_unfit(source: object, *, one_time_column: bool, with_key: bool) -> None:
+    """Raise where a source asks of `columns` what they do not give.
+
+    Raises:
+        ValueError: a database's time is made of several columns, or late rows are looked for without a key.
+    """
+    if isinstance(source, SqlSource) and not one_time_column:
+        raise ValueError("a database is asked by one time column; put it together in source.query and name it under columns.time")
+    if isinstance(source, Rows) and source.lateness and not with_key:
+        raise ValueError("source.lateness tells late rows from known ones by columns.key, which is empty; name the columns of the key")

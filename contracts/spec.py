@@ -17,14 +17,17 @@ from contracts.monitors import Monitors as Monitors
 from contracts.monitors import Severities as Severities
 from contracts.monitors import SeverityName as SeverityName
 from contracts.package import Task
+from contracts.source import ColumnRules as ColumnRules
 from contracts.source import DvcSource as DvcSource
 from contracts.source import FileSource as FileSource
 from contracts.source import HttpSource as HttpSource
+from contracts.source import Rows as Rows
 from contracts.source import S3Source as S3Source
 from contracts.source import SimulatorSource as SimulatorSource
 from contracts.source import Source as Source
 from contracts.source import SqlSource as SqlSource
 from contracts.source import TableFiles as TableFiles
+from contracts.source import refuse_unfit
 from contracts.stages import AbStage as AbStage
 from contracts.stages import BanditStage as BanditStage
 from contracts.stages import LossName as LossName
@@ -254,9 +257,8 @@ class PipelineSpec(StrictModel):
 
     @field_validator("columns")
     @classmethod
-    def _time_is_a_column(cls, columns: Columns, info: ValidationInfo) -> Columns:
-        if isinstance(info.data.get("source"), SqlSource) and not isinstance(columns.time, str):
-            raise ValueError("a database is asked by one time column; put it together in source.query and name it under columns.time")  # noqa: TRY004  # pydantic's way
+    def _fit_the_source(cls, columns: Columns, info: ValidationInfo) -> Columns:
+        refuse_unfit(info.data.get("source"), one_time_column=isinstance(columns.time, str), with_key=bool(columns.key))
         return columns
 
     @field_validator("gates")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pandas as pd
 
-from contracts.spec import DvcSource, FileSource, HttpSource, PipelineSpec, S3Source, SimulatorSource, SqlSource
+from adapters.sources.rows import Tables, new_tables, parts_of, sorted_rows
+from contracts.spec import Columns, DvcSource, FileSource, HttpSource, PipelineSpec, S3Source, SimulatorSource, Source, SqlSource
+
+Seen = Callable[[int, str], None]  # rows read so far, and where
 
 
 def read_new_rows(spec: PipelineSpec, after: datetime | None, until: datetime | None, kept: Path | None = None) -> pd.DataFrame:
@@ -25,34 +30,83 @@ def read_new_rows(spec: PipelineSpec, after: datetime | None, until: datetime | 
         OutsideError: a server did not answer; trying again may help.
         DigestMismatch: a file's bytes are not those that pipeline.yaml asks for.
     """
-    if kept is None:
-        with TemporaryDirectory(prefix="understudy-source-") as folder:
-            return read_new_rows(spec, after, until, Path(folder))
-    match spec.source:
+    return read_rows(spec.source, spec.columns, after, until, kept)
+
+
+def read_rows(
+    source: Source, columns: Columns, after: datetime | None = None, until: datetime | None = None, kept: Path | None = None
+) -> pd.DataFrame:
+    """Do what `read_new_rows` does, without a whole spec."""
+    with _folder(kept) as folder, closing(_tables(source, columns, after, until, folder)) as tables:
+        return sorted_rows(tables)
+
+
+def read_parts(spec: PipelineSpec, after: datetime | None, until: datetime | None, kept: Path, seen: Seen) -> Iterator[pd.DataFrame]:
+    """Yield the rows of `read_new_rows` as tables of `source.part_rows` rows, each sorted; no more than that is held.
+
+    Args:
+        spec, after, until, kept: as there; the errors too.
+        seen: is told how many rows of the source were read, and where, whenever some were.
+    """
+    yield from parts_of(_told(_tables(spec.source, spec.columns, after, until, kept), seen), spec.source.part_rows)
+
+
+def _told(tables: Tables, seen: Seen) -> Tables:
+    count = 0
+    with closing(tables):
+        for where, frame in tables:
+            count += len(frame)
+            seen(count, where)
+            yield where, frame
+
+
+@contextmanager
+def _folder(kept: Path | None) -> Iterator[Path]:
+    if kept is not None:
+        yield kept
+        return
+    with TemporaryDirectory(prefix="understudy-source-") as folder:
+        yield Path(folder)
+
+
+def _tables(source: Source, columns: Columns, after: datetime | None, until: datetime | None, kept: Path) -> Tables:
+    if isinstance(source, SimulatorSource):
+        from adapters.sources.simulator import simulated_days
+
+        yield from ((source.world, day) for day in simulated_days(source, after, until))
+        return
+    with closing(_raw(source, columns, after, until, kept)) as raw:
+        yield from new_tables(raw, columns, after, until, fill=source.on_change.disappears == "fill")
+
+
+def _raw(
+    source: FileSource | HttpSource | S3Source | SqlSource | DvcSource,
+    columns: Columns,
+    after: datetime | None,
+    until: datetime | None,
+    kept: Path,
+) -> Tables:
+    match source:
         case FileSource():
-            from adapters.sources.file import read_files
+            from adapters.sources import file
 
-            return read_files(spec.source, spec.columns, after, until)
+            return file.tables(source)
         case HttpSource():
-            from adapters.sources.http import read_http
+            from adapters.sources import http
 
-            return read_http(spec.source, spec.columns, after, until, kept)
+            return http.tables(source, kept)
         case S3Source():
-            from adapters.sources.s3 import read_s3
+            from adapters.sources import s3
 
-            return read_s3(spec.source, spec.columns, after, until, kept)
+            return s3.tables(source, kept)
         case SqlSource():
-            from adapters.sources.sql import read_sql
+            from adapters.sources import sql
 
-            return read_sql(spec.source, spec.columns, after, until)
+            return sql.tables(source, columns, after, until)
         case DvcSource():
-            from adapters.sources.dvc import read_dvc
+            from adapters.sources import dvc
 
-            return read_dvc(spec.source, spec.columns, after, until, kept)
-        case SimulatorSource():
-            from adapters.sources.simulator import simulate
-
-            return simulate(spec.source, after, until)
+            return dvc.tables(source, kept)
 
 
 def look(spec: PipelineSpec, kept: Path) -> str:

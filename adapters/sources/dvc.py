@@ -6,37 +6,34 @@ import hashlib
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import pandas as pd
-
-from adapters.sources.file import is_table, read_table
+from adapters.sources.chunks import table_chunks
+from adapters.sources.file_kinds import is_table
 from adapters.sources.kept import forget_others, place, written
-from adapters.sources.rows import new_rows
+from adapters.sources.rows import Tables
 from adapters.sources.variables import expanded
 from contracts.errors import DigestMismatch, OutsideError, SpecError
-from contracts.spec import Columns, DvcSource
+from contracts.spec import DvcSource
 
 _BLOCK = 1 << 20
 
 
-def read_dvc(source: DvcSource, columns: Columns, after: datetime | None, until: datetime | None, kept: Path) -> pd.DataFrame:
-    """Return the rows with after < event_time <= until, sorted by event time; equal times are in order of the files' paths.
+def tables(source: DvcSource, kept: Path) -> Tables:
+    """Yield the rows of all files at the revision, in order of their paths, piece by piece.
 
     Raises:
-        SpecError: repository, revision, remote or path is not there, or a column or time is not as it should be.
+        SpecError: repository, revision, remote or path is not there, or a file is not of the kind that its name tells.
         OutsideError: the DVC remote cannot give the bytes; trying again may help.
         DigestMismatch: the DVC remote gives other bytes than were committed.
     """
-    copies = fetch_files(source, kept)
-    tables = ((f"{name} of {source.repo}", read_table(path, source.delimiter)) for name, path in copies.items())
-    return new_rows(tables, columns, after, until)
+    for name, path in fetch_files(source, kept).items():
+        yield from ((f"{name} of {source.repo}", chunk) for chunk in table_chunks(path, source))
 
 
 def fetch_files(source: DvcSource, kept: Path) -> dict[str, Path]:
-    """Return local copies of the files as they are at the revision, by path; copies of others are removed. Errors as in `read_dvc`."""
+    """Return local copies of the files as they are at the revision, by path; copies of others are removed. Errors as in `tables`."""
     copies = {}
     with _opened(source) as files:
         for name, info in _listed(files, source).items():
@@ -50,7 +47,7 @@ def fetch_files(source: DvcSource, kept: Path) -> dict[str, Path]:
 
 
 def look(source: DvcSource) -> str:
-    """Say what is there, without taking it; the errors are those of `read_dvc`."""
+    """Say what is there, without taking it; the errors are those of `tables`."""
     with _opened(source) as files:
         return f"{len(_listed(files, source))} file(s)"
 

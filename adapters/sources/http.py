@@ -6,19 +6,18 @@ import hashlib
 import json
 import time
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 import httpx
-import pandas as pd
 
-from adapters.sources.file import is_table, read_table
+from adapters.sources.chunks import table_chunks
+from adapters.sources.file_kinds import is_table
 from adapters.sources.kept import forget_others, place
-from adapters.sources.rows import new_rows
+from adapters.sources.rows import Tables
 from adapters.sources.variables import expanded, variable
 from contracts.errors import DigestMismatch, OutsideError, SpecError
-from contracts.spec import Columns, HttpSource
+from contracts.spec import HttpSource
 
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0)  # of one read, not of the download
 _WAITS = (0.2, 1.0, None)  # seconds before a broken connection is tried again; None: no more
@@ -40,19 +39,19 @@ class _Useless(Exception):
     """The server does not continue the part that is here; it was removed."""
 
 
-def read_http(source: HttpSource, columns: Columns, after: datetime | None, until: datetime | None, kept: Path) -> pd.DataFrame:
-    """Return the file's rows with after < event_time <= until, sorted by event time.
+def tables(source: HttpSource, kept: Path) -> Tables:
+    """Yield the file's rows, piece by piece.
 
     Raises:
         SpecError: the address, the file or its size is not as pipeline.yaml says.
         OutsideError: the server did not answer, or broke off; what came is kept, and the next try goes on from there.
         DigestMismatch: the bytes are not those of source.sha256.
     """
-    return new_rows([(source.url, read_table(download(source, kept), source.delimiter))], columns, after, until)
+    yield from ((source.url, chunk) for chunk in table_chunks(download(source, kept), source))
 
 
 def download(source: HttpSource, kept: Path) -> Path:
-    """Return a local copy of the file as it is now; the errors are those of `read_http`.
+    """Return a local copy of the file as it is now; the errors are those of `tables`.
 
     Args:
         source: where it is.
@@ -77,7 +76,7 @@ def download(source: HttpSource, kept: Path) -> Path:
 
 
 def look(source: HttpSource, kept: Path) -> str:
-    """Say what the server answers, without taking the file; the errors are those of `read_http`."""
+    """Say what the server answers, without taking the file; the errors are those of `tables`."""
     try:
         with httpx.Client(timeout=_TIMEOUT, follow_redirects=True) as client:
             return _Download(source, kept).look(client)

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import pandas as pd
-
-from adapters.sources.file import is_table, read_table
+from adapters.sources.chunks import table_chunks
+from adapters.sources.file_kinds import is_table
 from adapters.sources.kept import forget_others, place, written
-from adapters.sources.rows import new_rows
+from adapters.sources.rows import Tables
 from contracts.errors import OutsideError, SpecError
-from contracts.spec import Columns, S3Source
+from contracts.spec import S3Source
 
 _BLOCK = 1 << 20
 _WRONG_NAME = {"NoSuchBucket", "NoSuchKey", "NoSuchVersion", "404", "InvalidArgument", "InvalidBucketName", "400"}
@@ -29,20 +27,19 @@ class _Object:
     version: str | None
 
 
-def read_s3(source: S3Source, columns: Columns, after: datetime | None, until: datetime | None, kept: Path) -> pd.DataFrame:
-    """Return the objects' rows with after < event_time <= until, sorted by event time; equal times are in order of the objects' keys.
+def tables(source: S3Source, kept: Path) -> Tables:
+    """Yield the objects' rows, in order of their keys, piece by piece.
 
     Raises:
-        SpecError: bucket, key or version is not there, credentials are not good for it, or a column or time is not as it should be.
+        SpecError: bucket, key or version is not there, credentials are not good for it, or an object is not what its name tells.
         OutsideError: the store does not answer; trying again may help.
     """
-    copies = fetch_objects(source, kept)
-    tables = ((f"s3://{source.bucket}/{key}", read_table(path, source.delimiter)) for key, path in copies.items())
-    return new_rows(tables, columns, after, until)
+    for key, path in fetch_objects(source, kept).items():
+        yield from ((f"s3://{source.bucket}/{key}", chunk) for chunk in table_chunks(path, source))
 
 
 def fetch_objects(source: S3Source, kept: Path) -> dict[str, Path]:
-    """Return local copies of the objects as they are now, by key; copies of what is gone are removed. Errors as in `read_s3`."""
+    """Return local copies of the objects as they are now, by key; copies of what is gone are removed. Errors as in `tables`."""
     copies = {}
     with _named(source):
         client = _client()
@@ -56,7 +53,7 @@ def fetch_objects(source: S3Source, kept: Path) -> dict[str, Path]:
 
 
 def look(source: S3Source) -> str:
-    """Say what is there, without taking it; the errors are those of `read_s3`."""
+    """Say what is there, without taking it; the errors are those of `tables`."""
     with _named(source):
         return f"{len(_objects(_client(), source))} object(s)"
 

@@ -6,6 +6,7 @@ follows the hour of the day and the day of the week; on `shift_at` the concept s
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -25,14 +26,21 @@ def simulate(source: SimulatorSource, after: datetime | None, until: datetime | 
     Returns:
         impression (key), at (ISO 8601), hour, weekday, price, relevance, age, visits, device, slot, topic, clicked (0 or 1), event_time.
     """
+    return pd.concat(simulated_days(source, after, until), ignore_index=True)
+
+
+def simulated_days(source: SimulatorSource, after: datetime | None, until: datetime | None) -> Iterator[pd.DataFrame]:
+    """Yield the rows of `simulate`, a day at a time; at least one table, if only an empty one."""
     start = _day(source.start)
     first = start if after is None else max(start, after)
     last = start + _LENGTH if until is None else until
     begin = start + ((first - start) // _HOUR) * _HOUR
-    hours = [_hour(source, start, begin + number * _HOUR) for number in range(max(0, -((begin - last) // _HOUR)))]
-    frame = pd.concat(hours, ignore_index=True) if hours else _hour(source, start, start).iloc[:0]
-    kept = (frame[EVENT_TIME] <= last) & ((frame[EVENT_TIME] > after) if after is not None else True)
-    return frame[kept].reset_index(drop=True)
+    count = max(0, -((begin - last) // _HOUR))
+    for day in range(0, max(count, 1), 24):
+        hours = [_hour(source, start, begin + number * _HOUR) for number in range(day, min(day + 24, count))]
+        frame = pd.concat(hours, ignore_index=True) if hours else _hour(source, start, start).iloc[:0]
+        kept = (frame[EVENT_TIME] <= last) & ((frame[EVENT_TIME] > after) if after is not None else True)
+        yield frame[kept].reset_index(drop=True)
 
 
 def _day(text: str) -> datetime:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -16,7 +16,7 @@ from sqlalchemy import ColumnClause, Connection, Select, column, create_engine, 
 from sqlalchemy.engine import URL, Row, make_url
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, InternalError, ProgrammingError, SQLAlchemyError
 
-from adapters.sources.rows import check_columns, new_rows
+from adapters.sources.rows import Tables, check_columns
 from adapters.sources.variables import variable
 from contracts.errors import OutsideError, SpecError
 from contracts.spec import Columns, SqlSource
@@ -27,8 +27,8 @@ _DATE_FIRST = re.compile(r"\d{4}-\d\d-\d\d")
 _KEPT = (bool, int, float, str, datetime, pd.Timestamp)
 
 
-def read_sql(source: SqlSource, columns: Columns, after: datetime | None, until: datetime | None) -> pd.DataFrame:
-    """Return the rows with after < event_time <= until, sorted by event time; equal times are in order of the key.
+def tables(source: SqlSource, columns: Columns, after: datetime | None, until: datetime | None) -> Tables:
+    """Yield rows that may lie in after < event_time <= until, in order of time and key, as many at a time as the spec says.
 
     Dates, clock times and UUIDs that are not the event time become text, decimals become floats.
 
@@ -36,18 +36,22 @@ def read_sql(source: SqlSource, columns: Columns, after: datetime | None, until:
         SpecError: the variable is unset, the database cannot answer the query, or a column is missing.
         OutsideError: the database does not answer; trying again may help.
     """
-    with _connected(source) as connection, closing(_chunks(connection, source, columns, after, until)) as chunks:
-        rows = new_rows(chunks, columns, after, until)
-    for name in rows.columns[rows.dtypes.map(pd.api.types.is_object_dtype)]:
-        rows[name] = pd.Series([_plain(value) for value in rows[name]], index=rows.index)  # its kind, whatever single chunks held
-    return rows
+    with _connected(source) as connection:
+        yield from _chunks(connection, source, columns, after, until)
 
 
 def look(source: SqlSource, columns: Columns) -> str:
-    """Say what is there, without reading it; the errors are those of `read_sql`."""
+    """Say what is there, without reading it; the errors are those of `tables`."""
     with _connected(source) as connection:
         where, names, first = _first(connection, source, columns)
     return f"{where}, {len(names)} columns, all needed ones are there" + ("" if first else ", no row yet")
+
+
+def _table(chunk: Sequence[Row[Any]], names: list[str]) -> pd.DataFrame:
+    rows = pd.DataFrame.from_records([tuple(row) for row in chunk], columns=names, coerce_float=True)
+    for name in rows.columns[rows.dtypes.map(pd.api.types.is_object_dtype)]:
+        rows[name] = pd.Series([_plain(value) for value in rows[name]], index=rows.index)
+    return rows
 
 
 def _plain(value: object) -> object:
@@ -56,13 +60,13 @@ def _plain(value: object) -> object:
 
 def _chunks(
     connection: Connection, source: SqlSource, columns: Columns, after: datetime | None, until: datetime | None
-) -> Generator[tuple[str, pd.DataFrame], None, None]:
+) -> Iterator[tuple[str, pd.DataFrame]]:
     where, names, first = _first(connection, source, columns)
     query = _narrowed(_rows_of(source), columns, first, after, until)
     count = 0
     with connection.execution_options(stream_results=True, max_row_buffer=source.chunk_rows).execute(query) as result:
         for chunk in result.partitions(source.chunk_rows):
-            yield f"{where}, rows from {count}", pd.DataFrame.from_records([tuple(row) for row in chunk], columns=names, coerce_float=True)
+            yield f"{where}, rows from {count}", _table(chunk, names)
             count += len(chunk)
     if not count:
         yield where, pd.DataFrame({name: pd.Series(dtype="object") for name in names})

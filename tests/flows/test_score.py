@@ -18,7 +18,7 @@ from adapters.ledger import Ledger
 from adapters.model_cache import cached_package
 from adapters.package_store import load_package
 from adapters.settings import Settings
-from adapters.sources.file import read_table
+from adapters.sources.file_kinds import read_table
 from adapters.table_stream import Wanted, join_parts, parquet_groups, read_chunks
 from contracts.errors import OutsideError, SpecError, UsageError
 from contracts.package import Manifest

@@ -24,7 +24,7 @@ def replay(
     """Send a file's rows as live requests, labels as feedback; exit 1 where a request failed."""
     from adapters.pipeline_files import load_pipeline
     from adapters.settings import read_settings
-    from adapters.sources.file import read_files
+    from adapters.sources import read_rows
     from contracts.duration import parse_duration
     from contracts.spec import FileSource
     from understudy.replay import replay_frame
@@ -36,7 +36,7 @@ def replay(
         raise click.BadParameter(str(error), param_hint="--feedback-delay") from error
     settings = read_settings(options.home, options.pipelines)
     loaded = load_pipeline(settings, pipeline)
-    rows = read_files(FileSource(kind="file", path=str(file)), loaded.spec.columns, None, None)
+    rows = read_rows(FileSource(kind="file", path=str(file)), loaded.spec.columns)
     result = replay_frame(settings, loaded, rows, rows_per_request=rows_per_request, feedback=feedback, speed=speed, feedback_delay=delay)
     keys = ("requests", "rows", "failed", "seconds", "latency_p50_ms", "latency_p99_ms", "feedback", "error")
     document = {key: getattr(result, key) for key in keys}

@@ -12,7 +12,7 @@ import pandas as pd
 from adapters.ledger import Ledger
 from adapters.pipeline_files import Pipeline, load_pipeline
 from adapters.settings import Settings, read_settings
-from adapters.sources.file import read_table
+from adapters.sources.file_kinds import read_table
 from adapters.sources.times import time_columns
 from adapters.traffic_frames import answers
 from adapters.traffic_log import TrafficLog

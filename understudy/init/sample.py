@@ -33,10 +33,11 @@ def read_sample(path: Path) -> Sample:
         SpecError: its kind is not known, or its content is not of that kind.
         UsageError: it has no row, or only one column.
     """
-    from adapters.sources.file import read_table
+    from adapters.sources.file_kinds import read_table
+    from contracts.source import TableFiles
 
     delimiter = _delimiter(path)
-    frame = read_table(path, delimiter)
+    frame = read_table(path, TableFiles(delimiter=delimiter))
     if frame.empty:
         raise UsageError(f"{path} has no row.", "Give a file with some hundred rows at least.")
     if len(frame.columns) < 2:

@@ -11,7 +11,8 @@ import pytest
 
 from adapters import dvc_files
 from adapters.git import git
-from adapters.sources.dvc import fetch_files, look, read_dvc
+from adapters.sources import read_rows
+from adapters.sources.dvc import fetch_files, look
 from contracts.errors import DigestMismatch, OutsideError, SpecError
 from contracts.spec import Columns, DvcSource
 
@@ -69,7 +70,7 @@ Days = Callable[..., list[int]]
 def days(theirs: Theirs, kept: Path) -> Days:
     def read(path: str = "rows.csv", after: datetime | None = None, **more: object) -> list[int]:
         source = DvcSource.model_validate({"kind": "dvc", "repo": theirs.url, "path": path, **more})
-        return [int(one) for one in read_dvc(source, COLUMNS, after, None, kept)["y"]]
+        return [int(one) for one in read_rows(source, COLUMNS, after, None, kept)["y"]]
 
     return read
 
@@ -147,4 +148,4 @@ def test_a_file_that_git_alone_keeps_is_read_too(tmp_path: Path, kept: Path) -> 
     assert fetch_files(source, kept)["rows.csv"].read_text().endswith(",4\n")
     (folder / "rows.csv").write_text("at,x,y\n2026-01-01,1,5\n")
     git(folder, "commit", "--quiet", "--all", "--message", "more")
-    assert read_dvc(source, COLUMNS, None, None, kept)["y"].tolist() == [5]
+    assert read_rows(source, COLUMNS, None, None, kept)["y"].tolist() == [5]

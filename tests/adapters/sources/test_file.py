@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from adapters.sources.file import matching_files, read_files
+from adapters.sources import read_rows
+from adapters.sources.file import matching_files
 from contracts.errors import SpecError
 from contracts.spec import Columns, FileSource
 
@@ -21,7 +22,7 @@ def columns(**more: object) -> Columns:
 
 
 def read(path: Path | str, after: datetime | None = None, until: datetime | None = None, **more: object) -> pd.DataFrame:
-    return read_files(FileSource(kind="file", path=str(path)), columns(**more), after, until)
+    return read_rows(FileSource(kind="file", path=str(path)), columns(**more), after, until)
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.parquet", "a.jsonl", "a.jsonl.gz", "a.tsv"])

@@ -12,8 +12,8 @@ import httpx
 import pandas as pd
 import pytest
 
-from adapters.sources import http
-from adapters.sources.http import download, read_http
+from adapters.sources import http, read_rows
+from adapters.sources.http import download
 from contracts.errors import DigestMismatch, OutsideError, SpecError
 from contracts.spec import Columns, HttpSource
 from tests.file_site import Site, serving
@@ -45,9 +45,9 @@ def source(site: Site, path: str = "rows.csv", **more: object) -> HttpSource:
 
 
 def test_only_new_rows_are_given_and_an_unchanged_file_is_not_sent_again(site: Site, kept: Path) -> None:
-    rows = read_http(source(site), COLUMNS, None, None, kept)
+    rows = read_rows(source(site), COLUMNS, None, None, kept)
     assert rows["y"].tolist() == [1, 2]
-    again = read_http(source(site), COLUMNS, datetime(2026, 1, 1, 0, tzinfo=UTC), None, kept)
+    again = read_rows(source(site), COLUMNS, datetime(2026, 1, 1, 0, tzinfo=UTC), None, kept)
     assert again["y"].tolist() == [2]
     assert [(status, sent) for _, status, sent in site.asked] == [(200, len(FIRST)), (304, 0)]
 
@@ -55,7 +55,7 @@ def test_only_new_rows_are_given_and_an_unchanged_file_is_not_sent_again(site: S
 def test_a_changed_file_is_taken_and_the_old_copy_goes(site: Site, kept: Path) -> None:
     first = download(source(site), kept)
     (site.folder / "rows.csv").write_text(FIRST + "2026-01-01T02:00:00,3.5,3\n")
-    assert read_http(source(site), COLUMNS, None, None, kept)["y"].tolist() == [1, 2, 3]
+    assert read_rows(source(site), COLUMNS, None, None, kept)["y"].tolist() == [1, 2, 3]
     assert not first.exists()
     assert len(list(kept.rglob("rows.csv"))) == 1
 
@@ -72,7 +72,7 @@ def test_without_any_validator_the_file_is_fetched_each_time(site: Site, kept: P
     site.hide = {b"etag", b"last-modified"}
     download(source(site), kept)
     (site.folder / "rows.csv").write_text(FIRST.replace("1.5", "9.5"))
-    assert read_http(source(site), COLUMNS, None, None, kept)["x"].tolist() == [9.5, 2.5]
+    assert read_rows(source(site), COLUMNS, None, None, kept)["x"].tolist() == [9.5, 2.5]
 
 
 def _large(site: Site) -> bytes:
@@ -114,7 +114,7 @@ def test_a_part_that_is_the_whole_file_already_is_no_trap(site: Site, kept: Path
 
 def test_a_copy_that_lost_bytes_on_disk_is_fetched_again(site: Site, kept: Path) -> None:
     download(source(site), kept).write_text("at,x,y\n")
-    assert len(read_http(source(site), COLUMNS, None, None, kept)) == 2
+    assert len(read_rows(source(site), COLUMNS, None, None, kept)) == 2
 
 
 def test_bytes_that_are_not_those_asked_for_are_refused_each_time(site: Site, kept: Path) -> None:
@@ -172,9 +172,9 @@ def test_the_kind_is_told_by_the_name_or_by_the_format(site: Site, kept: Path) -
     (site.folder / "export").write_bytes(gzip.compress(FIRST.encode()))
     with pytest.raises(SpecError, match=r"does not tell what kind of file it is. Name it in source\.format"):
         download(source(site, "export"), kept)
-    assert len(read_http(source(site, "export", format="csv.gz"), COLUMNS, None, None, kept)) == 2
+    assert len(read_rows(source(site, "export", format="csv.gz"), COLUMNS, None, None, kept)) == 2
     pd.DataFrame({"at": ["2026-01-01"], "x": [1.0], "y": [1]}).to_parquet(site.folder / "rows.parquet")
-    assert len(read_http(source(site, "rows.parquet"), COLUMNS, None, None, kept)) == 1
+    assert len(read_rows(source(site, "rows.parquet"), COLUMNS, None, None, kept)) == 1
 
 
 def test_a_look_takes_no_bytes_of_the_file(site: Site, kept: Path) -> None:

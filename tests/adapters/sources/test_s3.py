@@ -12,7 +12,8 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from adapters.sources.s3 import fetch_objects, look, read_s3
+from adapters.sources import read_rows
+from adapters.sources.s3 import fetch_objects, look
 from contracts.errors import OutsideError, SpecError
 from contracts.spec import Columns, S3Source
 
@@ -68,9 +69,9 @@ def test_all_objects_below_a_prefix_are_rows_in_order_of_time(store: Any, kept: 
     for key, body in content.items():
         put(store, key, body)
     assert look(source(prefix="in/")) == "2 object(s)"
-    assert read_s3(source(prefix="in/"), COLUMNS, None, None, kept)["y"].tolist() == [1, 2]
+    assert read_rows(source(prefix="in/"), COLUMNS, None, None, kept)["y"].tolist() == [1, 2]
     put(store, "in/c.csv", day(3))
-    assert read_s3(source(prefix="in/"), COLUMNS, datetime(2026, 1, 1, tzinfo=UTC), None, kept)["y"].tolist() == [2, 3]
+    assert read_rows(source(prefix="in/"), COLUMNS, datetime(2026, 1, 1, tzinfo=UTC), None, kept)["y"].tolist() == [2, 3]
 
 
 def test_more_objects_than_one_page_of_the_list_holds(store: Any, kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +81,7 @@ def test_more_objects_than_one_page_of_the_list_holds(store: Any, kept: Path, mo
         put(store, f"in/{number}.csv", day(number))
     paginate = Paginator.paginate
     monkeypatch.setattr(Paginator, "paginate", lambda self, **asked: paginate(self, **asked, PaginationConfig={"PageSize": 2}))
-    assert read_s3(source(prefix="in/"), COLUMNS, None, None, kept)["y"].tolist() == [1, 2, 3, 4, 5, 6, 7]
+    assert read_rows(source(prefix="in/"), COLUMNS, None, None, kept)["y"].tolist() == [1, 2, 3, 4, 5, 6, 7]
 
 
 def test_only_what_changed_is_fetched_and_what_is_gone_is_forgotten(store: Any, kept: Path) -> None:
@@ -99,8 +100,8 @@ def test_only_what_changed_is_fetched_and_what_is_gone_is_forgotten(store: Any, 
 def test_a_version_stays_what_it_was(store: Any, kept: Path) -> None:
     old = put(store, "rows.csv", day(1))
     put(store, "rows.csv", day(2))
-    assert read_s3(source(key="rows.csv", version=old), COLUMNS, None, None, kept)["y"].tolist() == [1]
-    assert read_s3(source(key="rows.csv"), COLUMNS, None, None, kept)["y"].tolist() == [2]
+    assert read_rows(source(key="rows.csv", version=old), COLUMNS, None, None, kept)["y"].tolist() == [1]
+    assert read_rows(source(key="rows.csv"), COLUMNS, None, None, kept)["y"].tolist() == [2]
 
 
 @pytest.mark.parametrize(
@@ -118,18 +119,18 @@ def test_mistakes_are_named(store: Any, kept: Path, more: dict[str, object], mes
     for key, content in {"rows.csv": day(1), "rows.xls": b"", "bad.csv": b"at,y\n2026-01-01,1\n"}.items():
         put(store, key, content)
     with pytest.raises(SpecError, match=message):
-        read_s3(source(**more), COLUMNS, None, None, kept)
+        read_rows(source(**more), COLUMNS, None, None, kept)
 
 
 def test_no_credentials_and_no_store_are_two_errors(store: Any, kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda self, context: 0)
     with pytest.raises(OutsideError, match="could not be read: Could not connect"):
-        read_s3(source(key="rows.csv"), COLUMNS, None, None, kept)
+        read_rows(source(key="rows.csv"), COLUMNS, None, None, kept)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(kept / "absent"))
     boto3.DEFAULT_SESSION = None  # it keeps the credentials it found first
     with pytest.raises(SpecError, match="Set AWS_ACCESS_KEY_ID"):
-        read_s3(source(key="rows.csv"), COLUMNS, None, None, kept)
+        read_rows(source(key="rows.csv"), COLUMNS, None, None, kept)

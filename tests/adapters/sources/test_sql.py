@@ -13,7 +13,8 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from adapters.sources.sql import look, read_sql
+from adapters.sources import read_rows
+from adapters.sources.sql import look
 from contracts.errors import OutsideError, SpecError
 from contracts.spec import Columns, SqlSource
 from tests.adapters.ledger.conftest import postgresql
@@ -72,11 +73,11 @@ def table(kind: str, times: list[str], name: str = "sales") -> str:
 
 def test_only_rows_after_the_watermark_and_until_the_end_are_read(run: Run) -> None:
     run(table("TEXT", [f"2026-01-0{day} 0{one}:00:00" for day in (1, 2, 9) for one in range(5)]))
-    rows = read_sql(source(), columns(), hour(24), hour(26))
+    rows = read_rows(source(), columns(), hour(24), hour(26))
     assert rows["y"].tolist() == [60, 70]
     assert rows["x"].tolist() == [6.5, 7.5]
     assert rows["event_time"].tolist() == [pd.Timestamp(hour(25)), pd.Timestamp(hour(26))]
-    assert len(read_sql(source(), columns(), None, None)) == 15
+    assert len(read_rows(source(), columns(), None, None)) == 15
 
 
 @pytest.mark.parametrize(
@@ -85,16 +86,16 @@ def test_only_rows_after_the_watermark_and_until_the_end_are_read(run: Run) -> N
 )
 def test_the_watermark_is_exact_for_every_kind_of_time_column(server: Run, kind: str, zone: str, count: int) -> None:
     server("SET TIME ZONE 'UTC';" + table(kind, [f"2026-01-0{day} 12:00:00" for day in range(1, 10)]))
-    everything = read_sql(source(), columns(timezone=zone), None, None)
+    everything = read_rows(source(), columns(timezone=zone), None, None)
     after, until = everything["event_time"].iloc[5], everything["event_time"].iloc[5 + count]
-    assert read_sql(source(), columns(timezone=zone), after, until)["id"].tolist() == list(range(6, 6 + count))
+    assert read_rows(source(), columns(timezone=zone), after, until)["id"].tolist() == list(range(6, 6 + count))
 
 
 def test_a_clock_that_was_set_back_loses_no_row(server: Run) -> None:
     server(table("TIMESTAMP", [f"2026-10-25 0{one}:30:00" for one in range(6)]))
-    everything = read_sql(source(), columns(timezone="Europe/Vienna"), None, None)
+    everything = read_rows(source(), columns(timezone="Europe/Vienna"), None, None)
     for number in range(6):
-        new = read_sql(source(), columns(timezone="Europe/Vienna"), everything["event_time"].iloc[number], None)
+        new = read_rows(source(), columns(timezone="Europe/Vienna"), everything["event_time"].iloc[number], None)
         assert new["id"].tolist() == list(range(number + 1, 6))
 
 
@@ -110,7 +111,7 @@ def test_what_is_known_does_not_leave_the_database(server: Run) -> None:
 
     event.listen(Engine, "after_cursor_execute", note)
     try:
-        rows = read_sql(source(chunk_rows=7), columns(), hour(9900), None)
+        rows = read_rows(source(chunk_rows=7), columns(), hour(9900), None)
     finally:
         event.remove(Engine, "after_cursor_execute", note)
     assert len(rows) == 99
@@ -128,22 +129,22 @@ def test_chunks_change_nothing(run: Run) -> None:
             for n in range(12)
         )
     )
-    whole = read_sql(source(), columns(), None, None)
+    whole = read_rows(source(), columns(), None, None)
     for size in (1, 5, 12):
-        pd.testing.assert_frame_equal(read_sql(source(chunk_rows=size), columns(), None, None), whole)
+        pd.testing.assert_frame_equal(read_rows(source(chunk_rows=size), columns(), None, None), whole)
     assert str(whole["maybe"].dtype) == "float64"
     assert str(whole["note"].dtype) == "str"
 
 
 def test_rows_of_one_time_come_in_order_of_their_key(run: Run) -> None:
     run(table("TEXT", ["2026-01-01 00:00:00"] * 5) + "UPDATE sales SET id = 4 - id;")
-    assert read_sql(source(), columns(), None, None)["id"].tolist() == [0, 1, 2, 3, 4]
+    assert read_rows(source(), columns(), None, None)["id"].tolist() == [0, 1, 2, 3, 4]
 
 
 def test_a_query_may_hold_colons_and_percents(server: Run) -> None:
     server(table("TEXT", ["2026-01-01 00:00:00", "2026-01-02 00:00:00"]))
     query = "SELECT id, at::timestamp AS at, x, y, 'a :b 5%' AS note FROM sales WHERE at LIKE '2026-%' -- every one\n;"
-    rows = read_sql(source(query=query), columns(), hour(1), None)
+    rows = read_rows(source(query=query), columns(), hour(1), None)
     assert rows[["y", "note"]].to_numpy().tolist() == [[10, "a :b 5%"]]
 
 
@@ -153,28 +154,28 @@ def test_a_table_in_a_schema_and_kinds_that_files_do_not_know(server: Run) -> No
         " timestamptz '2026-01-01' AS at, 1.25 AS x, 2 AS y, date '2026-01-02' AS day,"
         " '00000000-0000-0000-0000-000000000001'::uuid AS who, true AS ok, NULL::numeric AS gone;"
     )
-    rows = read_sql(source(table="Shop.Sales"), columns(), None, None)
+    rows = read_rows(source(table="Shop.Sales"), columns(), None, None)
     assert rows.loc[0, ["x", "day", "who", "ok"]].tolist() == [1.25, "2026-01-02", "00000000-0000-0000-0000-000000000001", True]
 
 
 def test_nothing_new_is_an_empty_table(run: Run) -> None:
     run(table("TEXT", ["2026-01-01 00:00:00"]))
-    assert read_sql(source(), columns(), hour(100), None).empty
+    assert read_rows(source(), columns(), hour(100), None).empty
     run("DROP TABLE IF EXISTS sales; CREATE TABLE sales (id INTEGER, at TEXT, x NUMERIC, y INTEGER);")
     assert look(source(), columns()) == "table 'sales', 4 columns, all needed ones are there, no row yet"
-    assert list(read_sql(source(), columns(), None, None).columns) == ["id", "at", "x", "y", "event_time"]
+    assert list(read_rows(source(), columns(), None, None).columns) == ["id", "at", "x", "y", "event_time"]
 
 
 def test_a_row_without_a_time_is_named_and_not_left_out(run: Run) -> None:
     run(table("TEXT", ["2026-01-01 00:00:00", "2026-01-05 00:00:00"]) + "INSERT INTO sales VALUES (9, NULL, 1, 1);")
     with pytest.raises(SpecError, match="column 'at' is empty"):
-        read_sql(source(), columns(), hour(1), None)
+        read_rows(source(), columns(), hour(1), None)
 
 
 @pytest.mark.parametrize("form", ["%d.%m.%Y", "%Y-%d-%m"])
 def test_text_in_another_order_than_time_is_not_narrowed_down(sqlite: Run, form: str) -> None:
     sqlite(table("TEXT", [datetime(2026, month, 5, tzinfo=UTC).strftime(form) for month in (1, 3, 12)]))
-    assert read_sql(source(), columns(time_format=form), datetime(2026, 6, 30, tzinfo=UTC), None)["id"].tolist() == [2]
+    assert read_rows(source(), columns(time_format=form), datetime(2026, 6, 30, tzinfo=UTC), None)["id"].tolist() == [2]
 
 
 def test_the_sqlite_file_is_only_read(sqlite: Run) -> None:
@@ -189,7 +190,7 @@ def test_the_sqlite_file_is_only_read(sqlite: Run) -> None:
     event.listen(Engine, "before_cursor_execute", write)
     try:
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
-            read_sql(source(), columns(), None, None)
+            read_rows(source(), columns(), None, None)
     finally:
         event.remove(Engine, "before_cursor_execute", write)
     assert written
@@ -201,8 +202,8 @@ def test_a_query_that_writes_is_refused(server: Run) -> None:
         + "CREATE FUNCTION wipe() RETURNS SETOF sales LANGUAGE sql AS 'DELETE FROM sales RETURNING *';"
     )
     with pytest.raises(SpecError, match="refused the query: cannot execute DELETE in a read-only transaction"):
-        read_sql(source(query="SELECT * FROM wipe()"), columns(), None, None)
-    assert len(read_sql(source(), columns(), None, None)) == 1
+        read_rows(source(query="SELECT * FROM wipe()"), columns(), None, None)
+    assert len(read_rows(source(), columns(), None, None)) == 1
 
 
 @pytest.mark.parametrize(
@@ -216,7 +217,7 @@ def test_a_query_that_writes_is_refused(server: Run) -> None:
 def test_mistakes_are_named(run: Run, more: dict[str, object], message: str) -> None:
     run(table("TEXT", ["2026-01-01 00:00:00"]))
     with pytest.raises(SpecError, match=message):
-        read_sql(source(**more), columns(), None, None)
+        read_rows(source(**more), columns(), None, None)
 
 
 @pytest.mark.parametrize(
@@ -236,5 +237,5 @@ def test_an_address_that_leads_nowhere_is_named_and_its_secret_is_not(
     if url:
         monkeypatch.setenv("ROWS_URL", url)
     with pytest.raises(error, match=message) as caught:
-        read_sql(source(), columns(), None, None)
+        read_rows(source(), columns(), None, None)
     assert "hush" not in str(caught.value)

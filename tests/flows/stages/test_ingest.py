@@ -181,7 +181,7 @@ STEPS = [
     ("adapters.data_repo", "git:init"),
     ("adapters.data_repo", "write_parquet"),
     ("adapters.data_repo", "dvc_files.add_and_push"),
-    ("dvc.repo", "Repo.add"),
+    ("adapters.dvc_files", "_track"),
     ("dvc.repo", "Repo.push"),
     ("adapters.data_repo", "write_manifest"),
     ("adapters.data_repo", "git:add"),
