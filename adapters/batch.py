@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pandas as pd
 
@@ -22,8 +22,9 @@ class Batch:
         late: rows that passed, behind the watermark: late ones and corrections; they become a partition of their own, before the others.
         corrected: how many of these have a key that is known.
         quarantined: rows that were set aside now. aside_until: the greatest event time among them.
-        marks: of rows behind the watermark that were set aside, now or before: fingerprint → event time, so that none is judged twice.
-        since: partitions that end before it are left out of the new snapshot; older snapshots keep them.
+        marks: of rows that were set aside, now or before: fingerprint → event time, so that none is judged twice.
+        lateness: how long before the watermark marks are kept.
+        retention: partitions that end so long before the watermark are left out of the new snapshot; older snapshots keep them.
     """
 
     parts: Iterable[pd.DataFrame]
@@ -34,4 +35,5 @@ class Batch:
     quarantined: int = 0
     aside_until: datetime | None = None
     marks: Mapping[str, datetime] = field(default_factory=dict)
-    since: datetime | None = None
+    lateness: timedelta = timedelta()
+    retention: timedelta | None = None

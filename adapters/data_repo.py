@@ -22,7 +22,7 @@ from adapters.git import git, git_blobs
 from adapters.joined import joined
 from adapters.manifest import read_manifest, write_manifest
 from adapters.parquet_files import write_parquet
-from adapters.partitions import ended, kinds, read_partition, snapshot_after
+from adapters.partitions import ended, kinds, left_out, read_partition, snapshot_after
 from adapters.row_digest import row_digest
 from adapters.settings import Settings
 from adapters.shared_repo import SharedRepo
@@ -161,10 +161,9 @@ class DataRepo:
             for frame in batch.parts:
                 added.append(self._store(pipeline, frame))
                 columns |= kinds(frame)
-            old = () if before is None else before.partitions
-            left_out = old[: ended(old, batch.since)]
-            snapshot = snapshot_after(before, pipeline, (*old[len(left_out) :], *added), columns, batch)
-            return self._record(snapshot, added, left_out, batch.marks)
+            snapshot = snapshot_after(before, pipeline, tuple(added), columns, batch)
+            marks = {mark: at for mark, at in batch.marks.items() if at > snapshot.watermark - batch.lateness}
+            return self._record(snapshot, added, left_out(before, snapshot), marks)
 
     def marks(self, snapshot: Snapshot) -> dict[str, datetime]:
         """Return the fingerprints of rows behind its watermark that were set aside, with their event times."""
@@ -226,9 +225,7 @@ class DataRepo:
         dvc_files.add_and_push(self._root, self._remote, f"{pipeline}/{name}")
         return Partition(name, digest, len(frame), first.to_pydatetime(), last.to_pydatetime(), late, corrected)
 
-    def _record(
-        self, snapshot: Snapshot, added: Sequence[Partition], left_out: Sequence[Partition], marks: Mapping[str, datetime]
-    ) -> Snapshot:
+    def _record(self, snapshot: Snapshot, added: Sequence[Partition], without: Sequence[str], marks: Mapping[str, datetime]) -> Snapshot:
         pipeline, folder = snapshot.pipeline, self._root / snapshot.pipeline
         write_manifest(snapshot, folder / MANIFEST)
         changed = [f"{pipeline}/{MANIFEST}", *(f"{pipeline}/{one.name}.dvc" for one in added)]
@@ -236,8 +233,8 @@ class DataRepo:
             (folder / MARKS).write_text(json.dumps({mark: at.isoformat() for mark, at in sorted(marks.items())}, indent=0) + "\n")
             changed.append(f"{pipeline}/{MARKS}")
         git(self._root, "add", "--", *changed)
-        if left_out:  # of the working tree only: the tags of older snapshots still have them
-            git(self._root, "rm", "-q", "--", *(f"{pipeline}/{one.name}.dvc" for one in left_out))
+        if without:  # of the working tree only: the tags of older snapshots still have them
+            git(self._root, "rm", "-q", "--", *(f"{pipeline}/{name}.dvc" for name in without))
         rows = sum(one.rows for one in added)
         git(self._root, "commit", "-q", "-m", f"{pipeline}: snapshot {snapshot.id}, {rows} rows more, {snapshot.rows} in all")
         git(self._root, "tag", f"{pipeline}/{snapshot.id}")

@@ -36,14 +36,22 @@ def kinds(frame: pd.DataFrame) -> dict[str, str]:
     return {str(name): str(dtype) for name, dtype in frame.dtypes.items()}
 
 
-def snapshot_after(
-    before: Snapshot | None, pipeline: str, partitions: tuple[Partition, ...], columns: dict[str, str], batch: Batch
-) -> Snapshot:
-    """Return the snapshot of all these partitions, of which the last came with the batch; its columns are those of the batch."""
-    if not columns:
+def left_out(before: Snapshot | None, after: Snapshot) -> list[str]:
+    """Return the names of partitions that a snapshot does not have any more."""
+    names = {one.name for one in after.partitions}
+    return [one.name for one in before.partitions if one.name not in names] if before else []
+
+
+def snapshot_after(before: Snapshot | None, pipeline: str, added: tuple[Partition, ...], columns: dict[str, str], batch: Batch) -> Snapshot:
+    """Return the snapshot of the one before, less what is older than the batch's retention, and these further partitions."""
+    if not added:
         raise ValueError("a snapshot needs at least one row")
+    times = [*(one.last for one in added), batch.aside_until, before.watermark if before else None]
+    watermark = max(at for at in times if at is not None)
+    old = before.partitions if before else ()
+    kept = old if batch.retention is None else old[ended(old, watermark - batch.retention) :]
+    partitions = (*kept, *added)
     digest = hashlib.sha256("".join(f"{one.digest}\n" for one in partitions).encode()).hexdigest()
-    times = [*(one.last for one in partitions), batch.aside_until, before.watermark if before else None]
     return Snapshot(
         id=f"s{digest[:12]}",
         pipeline=pipeline,
@@ -52,7 +60,7 @@ def snapshot_after(
         columns=columns,
         rows=sum(one.rows - one.corrected for one in partitions),
         quarantined=batch.quarantined + (before.quarantined if before else 0),
-        watermark=max(at for at in times if at is not None),
+        watermark=watermark,
         created_at=datetime.now(UTC),
         key=tuple(batch.key),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from adapters.sources.rows import Tables, new_tables, parts_of, sorted_rows
 from contracts.spec import Columns, DvcSource, FileSource, HttpSource, PipelineSpec, S3Source, SimulatorSource, Source, SqlSource
 
 Seen = Callable[[int, str], None]  # rows read so far, and where
+Parts = Generator[pd.DataFrame, None, None]
 
 
 def read_new_rows(spec: PipelineSpec, after: datetime | None, until: datetime | None, kept: Path | None = None) -> pd.DataFrame:
@@ -41,7 +42,7 @@ def read_rows(
         return sorted_rows(tables)
 
 
-def read_parts(spec: PipelineSpec, after: datetime | None, until: datetime | None, kept: Path, seen: Seen) -> Iterator[pd.DataFrame]:
+def read_parts(spec: PipelineSpec, after: datetime | None, until: datetime | None, kept: Path, seen: Seen) -> Parts:
     """Yield the rows of `read_new_rows` as tables of `source.part_rows` rows, each sorted; no more than that is held.
 
     Args:

@@ -8,7 +8,7 @@ from adapters.checks import run_suite, run_suite_on_files, write_failing
 from adapters.data_repo import DataRepo
 from adapters.pipeline_files import Pipeline
 from adapters.settings import Settings
-from adapters.sources.file import read_table
+from adapters.sources.file_kinds import read_table
 from contracts.errors import UsageError
 from contracts.expectation import RowSeverity, SuiteResult
 from contracts.spec import TableFiles
@@ -27,7 +27,7 @@ def check_file(pipeline: Pipeline, file: Path) -> SuiteResult:
     if file.suffix in _PARQUET:
         return run_suite_on_files(suite, [file], None, pipeline.expectations, engine, positions=False)
     return run_suite(
-        suite, read_table(file, source.delimiter if isinstance(source, TableFiles) else ","), None, pipeline.expectations, engine
+        suite, read_table(file, source if isinstance(source, TableFiles) else TableFiles()), None, pipeline.expectations, engine
     )
 
 

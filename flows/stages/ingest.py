@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
 
+from adapters.batch import Batch
 from adapters.data_repo import DataRepo
 from adapters.parquet_files import write_parquet
 from adapters.pipeline_files import Pipeline
 from adapters.settings import Settings
-from adapters.sources import read_new_rows
+from adapters.sources import Seen
 from contracts.columns import EVENT_TIME
-from contracts.errors import BatchRefused, SpecError
+from contracts.errors import BatchRefused, SpecError, UsageError
+from contracts.expectation import SuiteResult
 from contracts.snapshot import Snapshot
 from contracts.spec import PipelineSpec
 from contracts.verdict import Outcome, Verdict
 from data_checks.history.judge import History, judge_history
 from data_checks.quarantine import REASONS, Split, split
-from data_checks.schema import schema_conflicts
 from data_checks.verdicts import check_verdicts
+from flows.stages.arrivals import Arrivals, Part
 from flows.stages.checked import Checked, keep_checks
 from flows.stages.clock import traffic_now
 from flows.stages.history import history_of
+from flows.stages.staging import Staging
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,9 @@ class IngestResult:
         quarantined: rows of this batch that were set aside.
         verdicts: what the suite and the checks against the history said about this batch; without new rows, how old the newest one is.
         docs: the page of the suite's results, or None.
+        late: of the new rows, those that came behind the watermark. corrected: of the new rows, those that replace an earlier one.
+        known: rows that were read again and are known already.
+        waiting: late rows and corrections that do not pass without new rows beside them; they are read again.
     """
 
     snapshot: Snapshot
@@ -44,39 +50,125 @@ class IngestResult:
     quarantined: int
     verdicts: tuple[Verdict, ...]
     docs: Path | None
+    late: int = 0
+    corrected: int = 0
+    known: int = 0
+    waiting: int = 0
+
+    @property
+    def said(self) -> str:
+        """Return what came, in one line."""
+        counts = {"late": self.late, "corrected": self.corrected, "set aside": self.quarantined, "known already": self.known}
+        more = "".join(f", {count} {what}" for what, count in counts.items() if count)
+        waiting = f"; {self.waiting} late rows or corrections wait for new rows, for alone they do not pass" if self.waiting else ""
+        return f"{self.new_rows} new rows{more}{waiting}"
 
 
-def ingest(settings: Settings, pipeline: Pipeline, until: datetime | None = None) -> IngestResult:
-    """Read rows after the newest snapshot's watermark, check them, and add what passes as a snapshot.
+def ingest(
+    settings: Settings, pipeline: Pipeline, until: datetime | None = None, *, since: datetime | None = None, seen: Seen = lambda *_: None
+) -> IngestResult:
+    """Read rows after the newest snapshot's watermark, and late ones as far back as the spec says; check them, and add what passes.
 
     Args:
         settings: where everything is.
         pipeline: which pipeline.
         until: only rows whose label is known by then: event_time + label_delay <= until. When None, a pipeline with `clock: event` takes
             what its traffic says, so that a replay never learns from its future; any other takes every row there is.
+        since: look for late rows and corrections from here on, once, whatever `source.lateness` says.
+        seen: is told how many rows of the source were read so far, and where.
 
     Raises:
+        UsageError: `since` is given, and the pipeline has no key by which known rows are told.
         SpecError: the source or the suite is wrong, or the source has no row at all.
         BatchRefused: too many rows failed, or an expectation about the whole batch did; the rows are kept under quarantine/.
     """
     spec = pipeline.spec
+    if since is not None and not spec.columns.key:
+        raise UsageError(f"Pipeline '{spec.name}' has no columns.key, so that known rows cannot be told from late ones.", "Name its key.")
     repo = DataRepo(settings)
     known = until or traffic_now(settings, spec)
     known_by = None if known is None else known - spec.columns.label_delay
     with repo.exclusive():
         before = repo.newest(spec.name)
-        rows = read_new_rows(spec, before.watermark if before else None, known_by, settings.home / "sources" / spec.name)
         past = history_of(repo, spec, before, known)
-        if rows.empty:
-            return _nothing_new(spec, before, known_by, past)
-        _refuse_if_other_columns(settings, pipeline, before, rows)
-        parts, verdicts, docs = _check(settings, pipeline, rows)
-        verdicts = (*verdicts, *judge_history(spec, parts.kept, past))
-        _keep_aside(settings, pipeline, parts.quarantined, _span(rows))
-        _refuse_if_failed(settings, pipeline, rows, parts, verdicts)
-        keep_checks(settings, spec.name, parts.kept, Checked(verdicts, len(rows), len(parts.quarantined), str(docs) if docs else None))
-        snapshot = repo.add(spec.name, parts.kept, parts.quarantined, spec.columns.key)
-    return IngestResult(snapshot, len(parts.kept), len(parts.quarantined), verdicts, docs)
+        arrived = Arrivals(spec, repo, before, lambda rows, reasons: _refusal(settings, pipeline, rows, reasons))
+        taken = _Taken(settings, pipeline, arrived, past)
+        for part in arrived.parts(known_by, since, settings.home / "sources" / spec.name, seen):
+            if not taken.take(part):
+                assert before is not None  # noqa: S101  # late rows are late to something
+                return replace(IngestResult(before, 0, 0, (), None), known=arrived.known, waiting=len(part.rows))
+        if not taken.kept:
+            return replace(_nothing_new(spec, before, known_by, past), known=arrived.known)
+        return taken.added(repo, before)
+
+
+class _Taken:
+    """What passed so far, part by part; a part that does not pass refuses the batch."""
+
+    def __init__(self, settings: Settings, pipeline: Pipeline, arrived: Arrivals, past: History) -> None:
+        self._settings, self._pipeline, self._arrived, self._past = settings, pipeline, arrived, past
+        self._staged = Staging(settings.home / "staging" / pipeline.spec.name)
+        self._late = pd.DataFrame()
+        self._aside: list[pd.DataFrame] = []
+        self._verdicts: dict[str, Verdict] = {}
+        self._docs: Path | None = None
+        self.kept = 0
+
+    def take(self, part: Part) -> bool:
+        """Judge a part; False where there are late rows only, and they do not pass alone.
+
+        Raises:
+            BatchRefused: it does not pass.
+        """
+        settings, pipeline = self._settings, self._pipeline
+        parts, verdicts, docs = _check(settings, pipeline, part.rows, part.misfits)
+        behind = self._arrived.behind(parts.kept)
+        late, ahead = parts.kept[behind].reset_index(drop=True), parts.kept[~behind].reset_index(drop=True)
+        if part.last and not self.kept:  # of several parts none is the whole that the history is about
+            verdicts = (*verdicts, *judge_history(pipeline.spec, ahead, self._past))
+        failed = _failed(part.rows, parts, verdicts)
+        if failed and not self.kept and bool(self._arrived.behind(part.rows).all()) and len(part.rows):
+            return False
+        whole = pd.concat([part.rows, part.misfits]) if len(part.misfits) else part.rows
+        _keep_aside(settings, pipeline, parts.quarantined, _span(whole))
+        if failed:
+            raise _refusal(settings, pipeline, whole, failed)
+        self._late = late
+        judged = Checked(verdicts, len(part.rows), len(parts.quarantined), str(docs) if docs else None)
+        keep_checks(settings, pipeline.spec.name, late if ahead.empty else ahead, judged)
+        self._staged.put(ahead)
+        self._aside.append(parts.quarantined)
+        self._note(verdicts, docs)
+        self.kept += len(parts.kept)
+        return True
+
+    def added(self, repo: DataRepo, before: Snapshot | None) -> IngestResult:
+        """Make the snapshot."""
+        spec, arrived, aside = self._pipeline.spec, self._arrived, sum(map(len, self._aside))
+        corrected, late = arrived.corrections(self._late), len(self._late)
+        times = [rows[EVENT_TIME].max().to_pydatetime() for rows in self._aside if not rows.empty]
+        batch = Batch(
+            self._staged.tables(),
+            spec.columns.key,
+            before,
+            late=self._late,
+            corrected=corrected,
+            quarantined=aside,
+            aside_until=max(times, default=None),
+            marks=arrived.marks_after(self._aside),
+            lateness=spec.source.lateness,
+            retention=spec.source.retention,
+        )
+        snapshot = repo.add_batch(spec.name, batch)
+        verdicts = tuple(self._verdicts.values())
+        return IngestResult(snapshot, self.kept, aside, verdicts, self._docs, late - corrected, corrected, arrived.known)
+
+    def _note(self, verdicts: tuple[Verdict, ...], docs: Path | None) -> None:
+        """Of several parts the worst verdict of each gate speaks, and its page."""
+        for one in verdicts:
+            if one.gate not in self._verdicts or one.outcome > self._verdicts[one.gate].outcome:
+                self._verdicts[one.gate] = one
+        self._docs = docs or self._docs
 
 
 def _nothing_new(spec: PipelineSpec, before: Snapshot | None, until: datetime | None, past: History) -> IngestResult:
@@ -86,16 +178,25 @@ def _nothing_new(spec: PipelineSpec, before: Snapshot | None, until: datetime | 
     return IngestResult(before, 0, 0, judge_history(spec, past.rows.iloc[:0], past), None)
 
 
-def _check(settings: Settings, pipeline: Pipeline, rows: pd.DataFrame) -> tuple[Split, tuple[Verdict, ...], Path | None]:
-    if pipeline.suite is None:
-        return Split(rows, rows.iloc[:0]), (), None
+def _check(
+    settings: Settings, pipeline: Pipeline, rows: pd.DataFrame, misfits: pd.DataFrame
+) -> tuple[Split, tuple[Verdict, ...], Path | None]:
+    if pipeline.suite is None or rows.empty:
+        verdicts = () if misfits.empty else check_verdicts(SuiteResult(len(rows), (), None), len(misfits), _most(pipeline))
+        return Split(rows, misfits), verdicts, None
     from adapters.checks import run_suite
 
     docs = settings.home / "data-docs" / pipeline.spec.name / _span(rows)
     answer = run_suite(pipeline.suite, rows, docs, pipeline.expectations, pipeline.spec.checks.engine)
     parts = split(rows, answer)
-    verdicts = check_verdicts(answer, len(parts.quarantined), pipeline.spec.checks.max_quarantined)
+    if not misfits.empty:
+        parts = Split(parts.kept, pd.concat([parts.quarantined, misfits], ignore_index=True))
+    verdicts = check_verdicts(answer, len(parts.quarantined), _most(pipeline))
     return parts, verdicts, Path(answer.docs) if answer.docs else None
+
+
+def _most(pipeline: Pipeline) -> float:
+    return pipeline.spec.checks.max_quarantined
 
 
 def _span(rows: pd.DataFrame) -> str:
@@ -111,22 +212,10 @@ def _keep_aside(settings: Settings, pipeline: Pipeline, quarantined: pd.DataFram
         write_parquet(quarantined, _folder(settings, pipeline) / f"{span}.parquet")
 
 
-def _refuse_if_failed(settings: Settings, pipeline: Pipeline, rows: pd.DataFrame, parts: Split, verdicts: tuple[Verdict, ...]) -> None:
+def _failed(rows: pd.DataFrame, parts: Split, verdicts: tuple[Verdict, ...]) -> list[str]:
+    """Return why a part does not pass."""
     failed = [verdict.reason for verdict in verdicts if verdict.outcome is Outcome.FAIL]
-    if parts.kept.empty and not failed:
-        failed = [f"none of {len(rows)} rows passed."]
-    if failed:
-        raise _refusal(settings, pipeline, rows, failed)
-
-
-def _refuse_if_other_columns(settings: Settings, pipeline: Pipeline, before: Snapshot | None, rows: pd.DataFrame) -> None:
-    if before is None:
-        return
-    empty = [name for name in rows.columns if rows[name].isna().all()]  # a column without a value has no kind
-    known = {name: dtype for name, dtype in before.columns.items() if name not in empty}
-    conflicts = schema_conflicts(known, {str(name): str(dtype) for name, dtype in rows.dtypes.items()})
-    if conflicts:
-        raise _refusal(settings, pipeline, rows, conflicts)
+    return failed if failed or not parts.kept.empty else [f"none of {len(rows)} rows passed."]
 
 
 def _refusal(settings: Settings, pipeline: Pipeline, rows: pd.DataFrame, reasons: list[str]) -> BatchRefused:

@@ -226,15 +226,22 @@ def killed(settings: Settings, module: str, name: str, when: str) -> int:
 @pytest.mark.parametrize(("module", "name"), STEPS)
 def test_killed_at_any_step_and_run_again_every_row_is_there_once(place: tuple[Settings, Path], module: str, name: str, when: str) -> None:
     settings, data = place
-    (settings.pipelines / "sales" / "suite.json").unlink()  # Great Expectations' import would be most of the time
+    folder = settings.pipelines / "sales"
+    (folder / "suite.json").unlink()  # Great Expectations' import would be most of the time
+    spec = json.loads((folder / "pipeline.yaml").read_text())
+    (folder / "pipeline.yaml").write_text(json.dumps({**spec, "source": {**spec["source"], "lateness": "7d"}}))
     creates = name in {"dvc_files.lay_out", "git:init"}
     if not creates:
         run(place, at(10))
     assert killed(settings, module, name, when) == -signal.SIGKILL
-    table(HOURS + 4).to_csv(data, index=False)  # the world goes on meanwhile, so the next batch is another one
+    world = table(HOURS + 4)
+    world.loc[8, "y"] = 6.0
+    world.to_csv(data, index=False)  # the world goes on meanwhile, so the next batch is another one
     result = run(place)
     repo = DataRepo(settings)
-    assert repo.frame(result.snapshot)["id"].tolist() == list(range(HOURS + 4))
+    rows = repo.frame(result.snapshot)
+    assert rows["id"].tolist() == list(range(HOURS + 4))
+    assert rows.loc[rows["y"] != 5.0, "id"].tolist() == [8], "a correction of a row that was in before, or was not"
     finished = (name, when) in {("git:commit", "after"), ("git:tag", "before"), ("git:tag", "after")}
     assert len(repo.snapshots("sales")) == 2 + finished - creates, "a committed snapshot is kept, an unfinished one is not"
     folder = settings.data_repo / "sales"
