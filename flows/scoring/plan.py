@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from adapters.sources.file import is_table
+from adapters.sources.file_kinds import is_table
 from adapters.table_stream import is_parquet, row_groups
 from contracts.errors import SpecError, UsageError
 
