@@ -25,7 +25,7 @@ from rollout.paired import ConfidenceSteps
 from rollout.rewards import Units, exposed_rows, units_of
 from stats.arm_difference import Rewards, arm_difference_path
 from stats.confidence_sequence import Interval
-from stats.off_policy import ips
+from stats.off_policy import ips, snips
 from stats.sample_ratio import ratio_p_value
 from stats.thompson import Seen, best_shares, draw_beta, draw_gaussian
 
@@ -138,9 +138,9 @@ def _reward(
     return verdict, steps, alone
 
 
-def _rewards(samples: pd.DataFrame, stage: AbStage | BanditStage) -> Rewards:
+def _rewards(samples: pd.DataFrame, stage: AbStage | BanditStage, arm: str = CANDIDATE) -> Rewards:
     return Rewards(
-        (samples["arm"] == CANDIDATE).to_numpy(),
+        (samples["arm"] == arm).to_numpy(),
         samples["propensity"].to_numpy(dtype=np.float64),
         samples["total"].to_numpy(dtype=np.float64),
         samples["known"].to_numpy(dtype=np.float64) if stage.per == "row" else np.ones(len(samples)),
@@ -174,10 +174,23 @@ def _reward_verdict(
         f"version {exposure.against.version} ({arms[0]} and {arms[1]} units): the difference lies between {lower:.4g} and {upper:.4g}, "
         f"{where} the limit {limit:.4g}"
     )
-    alone = ips(_rewards(units.samples, stage), alpha) if stage.kind == "bandit" else None
-    if alone is not None:
-        said += f"; alone it would earn {alone.mean:.4g} per unit by IPS ({alone.lower:.4g} to {alone.upper:.4g})"
-    return Verdict(name, outcome, mean, limit, count, said + later, lower, upper), alone
+    if stage.kind != "bandit":
+        return Verdict(name, outcome, mean, limit, count, said + later, lower, upper), None
+    off_policy = f"; off-policy, each alone would earn {stage.reward}: {'; '.join(_alone(exposure, stage, units, alpha))}"
+    alone = ips(_rewards(units.samples, stage), alpha)
+    return Verdict(name, outcome, mean, limit, count, said + off_policy + later, lower, upper), alone
+
+
+def _alone(exposure: Exposure, stage: BanditStage, units: Units, alpha: float) -> list[str]:
+    """Say of each arm what it would have earned had it answered everybody."""
+    said = []
+    for arm in exposure.arms:
+        rewards = _rewards(units.samples, stage, arm.name)
+        whole, normed = ips(rewards, alpha), snips(rewards, alpha)
+        by_ips = f"{whole.mean:.4g} per unit by IPS ({whole.lower:.4g} to {whole.upper:.4g})"
+        by_snips = f"{normed.mean:.4g} per {stage.per} by SNIPS ({normed.lower:.4g} to {normed.upper:.4g})"
+        said.append(f"{arm.name} {by_ips}, {by_snips}")
+    return said
 
 
 def _guardrails(

@@ -181,8 +181,36 @@ def test_a_bandit_is_read_off_policy_over_all_its_epochs() -> None:
     found = by_gate(judged(whole, bandit(), exposure(0.9, epoch=5)))
     assert found["off-policy profit"].outcome is Outcome.PASS
     assert found["off-policy profit"].observed == pytest.approx(0.3, abs=0.1)
-    assert "by IPS" in found["off-policy profit"].reason
+    everybody = whole.answers.assign(reward=rewards)
+    for arm, part in everybody.groupby("arm"):
+        weights = 1 / part["propensity"]
+        alone, normed = (weights * part["reward"]).sum() / len(everybody), np.average(part["reward"], weights=weights)
+        assert f"{arm} {alone:.4g} per unit by IPS" in found["off-policy profit"].reason
+        assert f", {normed:.4g} per unit by SNIPS" in found["off-policy profit"].reason
     assert found[SPLIT].outcome is Outcome.PASS
+
+
+def test_with_the_former_champion_as_a_third_arm_all_three_are_read_off_policy_and_only_two_are_compared() -> None:
+    names, shares = ("champion", "candidate", "previous"), (0.5, 0.3, 0.2)
+    random = np.random.default_rng(3)
+    drawn_arms = random.choice(3, size=3000, p=shares)
+    profits = random.normal(np.array([1.0, 1.5, 9.0])[drawn_arms])
+    seen = known(drawn_arms == 1, profits)
+    arms, propensities = np.array(names)[drawn_arms], np.array(shares)[drawn_arms]
+    answers = seen.answers.assign(arm=arms, propensity=propensities, version=np.array(["1", "2", "0"])[drawn_arms])
+    three = Exposure(
+        model("2"), model("1"), tuple(Arm(name, model(v), share) for name, v, share in zip(names, "120", shares, strict=True)), 3, 3, 1
+    )
+    found = judged(replace(seen, answers=answers), bandit(with_previous=True), three)
+    verdict = by_gate(found)["off-policy profit"]
+    assert by_gate(found)[SPLIT].outcome is Outcome.PASS
+    assert (verdict.outcome, verdict.observed) == (Outcome.PASS, pytest.approx(0.5, abs=0.15)), "the third arm's 9.0 is not in it"
+    for name in names:
+        alone = (profits[arms == name] / propensities[arms == name]).sum() / len(arms)
+        assert f"{name} {alone:.4g} per unit by IPS" in verdict.reason
+    assert found.shares is not None
+    assert found.shares["previous"] == pytest.approx(0.8)
+    assert (found.shares["candidate"], found.shares["champion"]) == pytest.approx((0.1, 0.1))
 
 
 def test_binary_rewards_that_are_not_are_an_error_in_one_sentence() -> None:

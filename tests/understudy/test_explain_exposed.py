@@ -92,7 +92,7 @@ def test_a_reallocation_is_held_to_the_shares_it_gave_and_to_what_the_candidate_
     assert sum(shares.values()) == pytest.approx(1.0)
     promoted = office.decision(Act.PROMOTE, 2)
     alone = office.explain(promoted)[1]["beside"]
-    assert f"it would earn {alone['IPS']:.4g} per unit by IPS ({alone['IPS, lower']:.4g} to {alone['IPS, upper']:.4g})" in promoted.reason
+    assert f"candidate {alone['IPS']:.4g} per unit by IPS ({alone['IPS, lower']:.4g} to {alone['IPS, upper']:.4g})" in promoted.reason
 
 
 def a_reward(office: Office) -> None:
@@ -157,3 +157,23 @@ def test_an_operators_abort_of_an_exposure_rests_on_what_was_measured_last(
     office = Office(world, world.settings.home, capsys)
     code, again = office.explain(office.decision(Act.ABORT, 1))
     assert (code, again["differs"], len(again["verdicts"])) == (0, [], 3)
+
+
+def test_the_page_of_all_decisions_has_each_with_its_evidence_plot_states_and_actor(office: Office, tmp_path: Path) -> None:
+    page = tmp_path / "decisions.html"
+    place = ["--home", str(office.home), "--pipelines", str(office.world.settings.pipelines)]
+    main([*place, "history", "sales", "--report", str(page)])
+    shown = page.read_text()
+    records = office.world.ledger.decisions("sales")
+    assert [f'id="decision-{one.id}"' in shown for one in records] == [True] * len(records)
+    promoted = shown[shown.index(f'id="decision-{office.decision(Act.PROMOTE, 2).id}"') :].split("</details>")[0]
+    assert promoted.count("<svg") == 1
+    for verdict in office.decision(Act.PROMOTE, 2).verdicts:
+        assert f">{verdict.gate}</td>" in promoted
+    assert "phase running" in promoted
+    assert "by SNIPS" in promoted
+    assert shown.split("</details>")[-2].count("this was the first") == 1
+    assert "<script" not in shown
+    assert "http" not in shown.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
+        "http://creativecommons.org", ""
+    ).replace("https://matplotlib.org", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from contracts.rollout import DecisionRecord
     from contracts.verdict import Verdict
     from flows.stages.recompute import Recomputed
+    from rollout.paired import ConfidenceSteps
 
 
 def open_ledger(options: Options, pipeline: str) -> Ledger:
@@ -37,16 +39,22 @@ def verdict_line(one: Verdict) -> str:
 
 @click.command()
 @click.argument("pipeline")
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="The newest so many.")
+@click.option(
+    "--report", type=click.Path(path_type=Path, dir_okay=False), help="Also write them as a page: evidence, limits, plots, states, actors."
+)
 @click.pass_obj
-def history(options: Options, pipeline: str, limit: int) -> None:
+def history(options: Options, pipeline: str, limit: int, report: Path | None) -> None:
     """List the decisions, newest first."""
-    records = open_ledger(options, pipeline).decisions(pipeline, limit=limit)
+    ledger = open_ledger(options, pipeline)
+    records = ledger.decisions(pipeline, limit=limit)
     lines = [
         f"{one.id:>5}  {one.at:%Y-%m-%d %H:%M:%S}  {one.act.value:<10} {one.version or '-':>4}  {one.actor:<12}  {one.reason}"
         for one in records
     ]
     show(records, lines or ["No decision yet."], as_json=options.as_json)
+    if report is not None:
+        _write_report(options, ledger, pipeline, limit, report)
 
 
 @click.command()
@@ -131,14 +139,34 @@ def _table(verdicts: tuple[Verdict, ...]) -> list[str]:
 
 
 def _write_plot(options: Options, ledger: Ledger, one: DecisionRecord, target: Path) -> None:
-    from adapters.pipeline_files import load_pipeline
-    from adapters.settings import read_settings
-    from flows.stages.recall import confidence_path
     from understudy.demo import plots
 
-    settings = read_settings(options.home, options.pipelines)
-    steps = confidence_path(settings, load_pipeline(settings, one.pipeline), ledger, one)
+    steps = _steps(options, ledger, one)
     if steps is None:
         raise UsageError(f"Decision {one.id} of '{one.pipeline}' was made on no paired loss: there is nothing to plot.")
     target.write_text(plots.confidence_path(steps), encoding="utf-8")
     click.echo(f"{target} shows version {steps.version} after each of {steps.blocks[-1] if steps.blocks else 0} blocks.", err=True)
+
+
+def _write_report(options: Options, ledger: Ledger, pipeline: str, limit: int, target: Path) -> None:
+    from understudy.demo import plots
+    from understudy.history.report import entries, write_history
+
+    def plot(one: DecisionRecord) -> str:
+        steps = _steps(options, ledger, one)
+        return plots.confidence_path(steps) if steps is not None and steps.blocks else ""
+
+    records = ledger.decisions(pipeline, limit=limit + 1)
+    with click.progressbar(entries(records, limit, plot), length=min(limit, len(records)), label="drawing", file=sys.stderr) as bar:
+        found = list(bar)
+    write_history(pipeline, found, target)
+    click.echo(f"{target} shows {len(found)} decisions.", err=True)
+
+
+def _steps(options: Options, ledger: Ledger, one: DecisionRecord) -> ConfidenceSteps | None:
+    from adapters.pipeline_files import load_pipeline
+    from adapters.settings import read_settings
+    from flows.stages.recall import confidence_path
+
+    settings = read_settings(options.home, options.pipelines)
+    return confidence_path(settings, load_pipeline(settings, one.pipeline), ledger, one)

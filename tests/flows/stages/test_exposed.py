@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.traffic_frames import answers
 from adapters.traffic_log import epoch_us
 from contracts.events import IntentKind
 from contracts.rollout import Act, Phase
@@ -13,7 +14,7 @@ from contracts.traffic import AnsweredBatch, FailedBatch
 from contracts.verdict import Outcome, Verdict
 from flows.stages.recall import confidence_path
 from tests.flows.stages.rollout_world import HOUR, START, World, five_versions
-from tests.flows.stages.split_world import Split
+from tests.flows.stages.split_world import STAGES, Split
 
 # MLflow's own store speaks an older SQLAlchemy
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
@@ -63,6 +64,35 @@ def test_a_candidate_that_earns_more_is_split_tested_then_given_more_and_more_us
         told = next(one for one in record.verdicts if one.gate.endswith("profit"))
         assert steps is not None
         assert (steps.counted, steps.mean[-1], steps.lower[-1]) == ("units", pytest.approx(told.observed), pytest.approx(told.lower))
+
+
+def test_the_former_champion_may_be_a_third_arm_of_the_bandit_and_only_the_candidate_can_win(tmp_path: Path, mlflow: Path) -> None:
+    world = Split(tmp_path, mlflow)
+    world.spec["rollout"] |= {"stages": STAGES[:1], "watch": "1h"}
+    world.submit("1", error=10.0)
+    world.settle()
+    world.serve(30 * 24)
+    world.submit("2", error=5.0)
+    assert world.settle() == ["start", "promote", "watch"]
+    world.serve(30 * 24)
+    assert world.settle() == ["finish"]
+    world.respec(stages=[STAGES[0], STAGES[2] | {"with_previous": True}])
+    world.submit("3", error=1.0)
+    assert world.settle() == ["start", "advance"]
+    arms = {arm.name: arm.model.version for arm in world.state.route.arms}
+    assert arms == {"champion": "2", "candidate": "3", "previous": "1"}
+    for _ in range(10):
+        world.users(7, {"1": 3.0, "2": 1.0, "3": 2.0})
+        world.settle()
+        if world.state.phase is not Phase.RUNNING:
+            break
+    assert "expose" in world.acts
+    answered = answers(world.log)
+    assert {"1", "2", "3"} <= set(answered.loc[answered["arm"] != "", "version"])
+    promoted = next(one for one in world.ledger.decisions("sales") if one.act is Act.PROMOTE)
+    assert promoted.version == "3"
+    reason = next(one.reason for one in promoted.verdicts if one.gate == "off-policy profit")
+    assert "previous 3." in reason or "previous 2.9" in reason, "what it would have earned alone is said, and decides nothing"
 
 
 def test_a_bandit_never_promotes_what_earns_no_more_however_many_users_it_has(exposed: Split) -> None:

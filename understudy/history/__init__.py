@@ -1,0 +1,1 @@
+"""The decisions of a pipeline as one page."""
