@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from adapters.traffic_rules import USUAL, TrafficRules, read_traffic_rules
 from contracts.errors import UsageError
 
 _LEAST_LOST_AFTER = 10.0  # Prefect looks for what did not happen every few seconds, and takes no less than this
@@ -47,6 +48,7 @@ class Settings:
     notify_email: str | None = field(default=None, repr=False)
     data_repo_url: str | None = None
     dask: str | None = None
+    traffic_rules: TrafficRules = USUAL
 
     @property
     def services_file(self) -> Path:
@@ -158,4 +160,5 @@ def read_settings(home: Path | None = None, pipelines: Path | None = None) -> Se
         notify_email=_value_or_file("UNDERSTUDY_NOTIFY_EMAIL", "notification e-mail"),
         data_repo_url=shared,
         dask=env.get("UNDERSTUDY_DASK") or None,
+        traffic_rules=read_traffic_rules(),
     )

@@ -8,7 +8,6 @@ micro-batches of a frame.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +15,8 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from adapters.traffic_closed import ClosedPart
+from adapters.traffic_columns import TrafficColumns
 from adapters.traffic_log import TrafficLog, epoch_us
 
 
@@ -69,49 +70,31 @@ class _Failed(msgspec.Struct, gc=False):
     request_ids: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """Columns of a stream: `each` has a value per row, `batch` one per micro-batch, `sizes` the rows of each."""
-
-    each: dict[str, list[Any]]
-    batch: dict[str, list[Any]]
-    sizes: list[int]
-
-    def spread(self, name: str, dtype: str) -> pd.Series[Any]:
-        """Return a value per batch as one per row."""
-        values = np.array(self.batch[name], dtype="object" if dtype in ("str", "object") else dtype)
-        return pd.Series(np.repeat(values, self.sizes), dtype=dtype)
-
-    @property
-    def numbers(self) -> np.ndarray:
-        """The number of each row's batch."""
-        return np.repeat(np.arange(len(self.sizes)), self.sizes)
-
-
 _STAMPS = ("logged_at", "received_at", "answered_at")
 _Span = tuple[datetime | None, datetime | None]  # wall clock
 
 
-def _table(log: TrafficLog, stream: str, kind: type[msgspec.Struct], each: tuple[str, ...], span: _Span) -> _Table:
-    decode = msgspec.msgpack.Decoder(kind).decode
-    table = _Table({name: [] for name in each}, {name: [] for name in kind.__struct_fields__ if name not in each}, [])
-    stamp = next(name for name in _STAMPS if name in kind.__struct_fields__)
+def _table(log: TrafficLog, stream: str, kind: type[msgspec.Struct], span: _Span) -> TrafficColumns:
+    """Read some fields of a stream, live and closed parts alike."""
+    fields = kind.__struct_fields__
+    table = TrafficColumns(fields)
+    stamp = next(name for name in _STAMPS if name in fields)
     last = None if span[1] is None else epoch_us(span[1])
-    for body in log.bodies(stream, span[0]):
-        one = decode(body)
-        if last is not None and getattr(one, stamp) > last:
-            continue
-        size = len(one.request_ids)  # type: ignore[attr-defined]  # every kind above has it
-        table.sizes.append(size)
-        for name, values in table.each.items():
-            values.extend(getattr(one, name) or [None] * size)
-        for name, values in table.batch.items():
-            values.append(getattr(one, name))
+    for listed in log.parts(stream, span[0]):
+        part = log.current(listed)
+        if isinstance(part, ClosedPart):
+            if last is None or part.about.first <= last:
+                for columns in part.groups(set(fields)):
+                    table.add_closed(columns, stamp, last)
+        elif part is not None:
+            for one in log.batches(part, kind):
+                if last is None or getattr(one, stamp) <= last:
+                    table.add_batch(one)
     return table
 
 
 def _times(values: Iterable[int]) -> pd.Series[Any]:
-    return pd.Series(np.asarray(list(values), dtype="int64").view("datetime64[us]")).dt.tz_localize("UTC")
+    return pd.Series(np.asarray(values, dtype="int64").view("datetime64[us]")).dt.tz_localize("UTC")
 
 
 def _texts(values: list[str]) -> pd.Series[Any]:
@@ -125,22 +108,22 @@ def answers(log: TrafficLog, since: datetime | None = None, until: datetime | No
         request_id, row, event_time, version, epoch, arm, propensity, unit (the request's id where none was told), prediction, latency_ms,
         logged_at, batch.
     """
-    table = _table(log, "answers", _Answered, ("request_ids", "rows", "event_times", "units", "predictions"), (since, until))
-    units = [request if unit is None else unit for unit, request in zip(table.each["units"], table.each["request_ids"], strict=True)]
+    table = _table(log, "answers", _Answered, (since, until))
+    requests, units = table.texts("request_ids"), table.texts("units")
     return pd.DataFrame(
         {
-            "request_id": _texts(table.each["request_ids"]),
-            "row": pd.Series(table.each["rows"], dtype="int64"),
-            "event_time": _times(table.each["event_times"]),
-            "version": table.spread("version", "str"),
-            "epoch": table.spread("epoch", "int64"),
-            "arm": table.spread("arm", "str"),
-            "propensity": table.spread("propensity", "float64"),
-            "unit": _texts(units),
-            "prediction": table.each["predictions"],
-            "latency_ms": table.spread("latency_us", "float64") / 1000,
-            "logged_at": _times(table.spread("logged_at", "int64")),
-            "batch": table.numbers,
+            "request_id": requests,
+            "row": table.numbers("rows"),
+            "event_time": _times(table.numbers("event_times")),
+            "version": table.texts("version"),
+            "epoch": table.numbers("epoch"),
+            "arm": table.texts("arm"),
+            "propensity": table.numbers("propensity"),
+            "unit": units.where(units.notna(), requests),
+            "prediction": table.values("predictions"),
+            "latency_ms": table.numbers("latency_us") / 1000,
+            "logged_at": _times(table.numbers("logged_at")),
+            "batch": table.batch,
         }
     )
 
@@ -151,16 +134,17 @@ def features(log: TrafficLog, since: datetime | None = None, happened_after: dat
     Args:
         happened_after: micro-batches whose event times are all at or before it are left out.
     """
-    decode = msgspec.msgpack.Decoder(_Asked).decode
     after = None if happened_after is None else epoch_us(happened_after)
     columns: dict[str, list[Any]] = {}
     each: dict[str, list[Any]] = {"request_ids": [], "rows": [], "event_times": [], "predictions": []}
-    for body in log.bodies("answers", since):
-        one = decode(body)
-        if after is None or max(one.event_times, default=after) > after:
-            _add(columns, one.features, len(each["rows"]), len(one.rows))
-            for name, values in each.items():
-                values.extend(getattr(one, name))
+    for part in log.parts("answers", since):
+        if isinstance(part, ClosedPart) and after is not None and (part.about.happened or (0, 0))[1] <= after:
+            continue
+        for one in log.batches(part, _Asked):
+            if after is None or max(one.event_times, default=after) > after:
+                _add(columns, one.features, len(each["rows"]), len(one.rows))
+                for name, values in each.items():
+                    values.extend(getattr(one, name))
     frame = pd.DataFrame(columns)
     frame["request_id"] = _texts(each["request_ids"])
     frame["row"] = pd.Series(each["rows"], dtype="int64")
@@ -185,19 +169,19 @@ def feedback(log: TrafficLog, since: datetime | None = None, until: datetime | N
 
     A reward is a number, a number by name, or None.
     """
-    table = _table(log, "feedback", _Feedback, ("request_ids", "rows", "labels", "rewards", "observed_at"), (since, until))
-    received = np.repeat(np.array(table.batch["received_at"], dtype="int64"), table.sizes)
-    order = np.argsort(received, kind="stable").tolist()
-    keys = list(zip(table.each["request_ids"], table.each["rows"], strict=True))
-    observed = {keys[index]: table.each["observed_at"][index] for index in order}
-    labels, rewards = _last(keys, table.each["labels"], order), _last_by_name(keys, table.each["rewards"], order)
+    table = _table(log, "feedback", _Feedback, (since, until))
+    order = np.argsort(table.numbers("received_at"), kind="stable").tolist()
+    keys = list(zip(table.values("request_ids"), table.numbers("rows").tolist(), strict=True))
+    seen_at = table.numbers("observed_at").tolist()
+    observed = {keys[index]: seen_at[index] for index in order}
+    labels, rewards = _last(keys, table.values("labels"), order), _last_by_name(keys, table.values("rewards"), order)
     return pd.DataFrame(
         {
             "request_id": _texts([key[0] for key in observed]),
             "row": pd.Series([key[1] for key in observed], dtype="int64"),
             "label": [labels.get(key) for key in observed],
             "reward": [rewards.get(key) for key in observed],
-            "observed_at": _times(observed.values()),
+            "observed_at": _times(list(observed.values())),
         }
     )
 
@@ -224,17 +208,17 @@ def shadow_answers(log: TrafficLog, version: str, since: datetime | None = None,
 
     One row for each (request_id, row, epoch), the last one: a shadow process that was killed repeats its last group when it comes back.
     """
-    table = _table(log, f"shadow-{version}", _Shadowed, ("request_ids", "rows", "predictions"), (since, until))
+    table = _table(log, f"shadow-{version}", _Shadowed, (since, until))
     frame = pd.DataFrame(
         {
-            "request_id": _texts(table.each["request_ids"]),
-            "row": pd.Series(table.each["rows"], dtype="int64"),
-            "version": table.spread("version", "str"),
-            "epoch": table.spread("epoch", "int64"),
-            "prediction": table.each["predictions"],
-            "latency_ms": table.spread("latency_us", "float64") / 1000,
-            "error": table.spread("error", "object"),
-            "batch": table.numbers,
+            "request_id": table.texts("request_ids"),
+            "row": table.numbers("rows"),
+            "version": table.texts("version"),
+            "epoch": table.numbers("epoch"),
+            "prediction": table.values("predictions"),
+            "latency_ms": table.numbers("latency_us") / 1000,
+            "error": pd.Series(table.values("error"), dtype="object"),
+            "batch": table.batch,
         }
     )
     return frame.drop_duplicates(["request_id", "row", "epoch"], keep="last").reset_index(drop=True)
@@ -242,14 +226,14 @@ def shadow_answers(log: TrafficLog, version: str, since: datetime | None = None,
 
 def failures(log: TrafficLog, since: datetime | None = None, until: datetime | None = None) -> pd.DataFrame:
     """Return requests that failed through a fault of ours: request_id, version, epoch, error, logged_at, batch."""
-    table = _table(log, "failures", _Failed, ("request_ids",), (since, until))
+    table = _table(log, "failures", _Failed, (since, until))
     return pd.DataFrame(
         {
-            "request_id": _texts(table.each["request_ids"]),
-            "version": table.spread("version", "str"),
-            "epoch": table.spread("epoch", "int64"),
-            "error": table.spread("error", "str"),
-            "logged_at": _times(table.spread("logged_at", "int64")),
-            "batch": table.numbers,
+            "request_id": table.texts("request_ids"),
+            "version": table.texts("version"),
+            "epoch": table.numbers("epoch"),
+            "error": table.texts("error"),
+            "logged_at": _times(table.numbers("logged_at")),
+            "batch": table.batch,
         }
     )

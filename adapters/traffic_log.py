@@ -1,77 +1,25 @@
-"""The traffic log: append-only segments of framed, checksummed batches, one write each.
+"""The traffic log: append-only segments of batches; closed ones become Parquet, and readers see both as one, each batch once.
 
-Frame: 4 bytes length, 4 bytes crc32 of the body (both little-endian), body in MessagePack. A reader stops at a torn or damaged tail and
-comes back to it later. Every writing process has segments of its own, so writers never share a file.
+Every writing process has segments of its own, so writers never share a file. A segment is known by its name: where its Parquet file stands
+beside it, that one counts. A reader stops at a torn or damaged tail and comes back to it later.
 """
 
 from __future__ import annotations
 
-import os
-import struct
-import time
-import zlib
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
-from contracts.traffic import AnsweredBatch, FailedBatch, FeedbackBatch, Position, ShadowBatch
+from adapters.traffic_closed import ClosedPart, read_about
+from adapters.traffic_rules import USUAL, TrafficRules
+from adapters.traffic_segments import Batch, Writer, frame, frames_from
+from contracts.traffic import AnsweredBatch, FailedBatch, FeedbackBatch, Position
 
-Batch = AnsweredBatch | FailedBatch | FeedbackBatch | ShadowBatch
 _B = TypeVar("_B")
-_HEADER = struct.Struct("<II")
-_SEGMENT_BYTES = 64 * 1024 * 1024
-_MOST_BYTES = 256 * 1024 * 1024  # a length beyond this is damage, not a batch
-_PIECE_BYTES = 1024 * 1024  # what a reader holds of a segment at a time
-_ENCODER = msgspec.msgpack.Encoder()
-
-
-def frame(batch: Batch) -> bytes:
-    """Return the bytes of one batch as they stand in a segment."""
-    body = _ENCODER.encode(batch)
-    return _HEADER.pack(len(body), zlib.crc32(body)) + body
-
-
-def split_frames(data: bytes) -> Iterator[tuple[bytes, int]]:
-    """Yield each complete body with the offset just behind it; stop at the first torn or damaged frame."""
-    offset = 0
-    while offset + _HEADER.size <= len(data):
-        length, checksum = _HEADER.unpack_from(data, offset)
-        end = offset + _HEADER.size + length
-        if length > _MOST_BYTES or end > len(data):
-            return
-        body = data[offset + _HEADER.size : end]
-        if zlib.crc32(body) != checksum:
-            return
-        offset = end
-        yield body, offset
-
-
-def _frames_from(path: Path, start: int) -> Iterator[tuple[bytes, int]]:
-    """Yield each complete body of a segment from an offset on, with the offset just behind it; holds a piece of the file at a time."""
-    with path.open("rb") as file:
-        file.seek(start)
-        held = b""
-        while missing := _missing(held):
-            more = file.read(max(missing, _PIECE_BYTES))
-            if not more:
-                return
-            held += more
-            end = 0
-            for body, end in split_frames(held):
-                yield body, start + end
-            start, held = start + end, held[end:]
-
-
-def _missing(held: bytes) -> int:
-    """Return how many bytes the frame at the head lacks; none where it is whole and yet was not yielded: it is damaged."""
-    if len(held) < _HEADER.size:
-        return _HEADER.size - len(held)
-    length = _HEADER.unpack_from(held)[0]
-    return 0 if length > _MOST_BYTES else max(0, int(_HEADER.size + length - len(held)))
 
 
 class _Times(msgspec.Struct):
@@ -80,29 +28,20 @@ class _Times(msgspec.Struct):
     event_times: list[int]
 
 
-class _Writer:
-    """One process's segment of one stream."""
+@dataclass(frozen=True, slots=True)
+class LivePart:
+    """A segment that is still written to, or waits to be closed."""
 
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._folder = folder
-        self._open()
+    path: Path
 
-    def _open(self) -> None:
-        self._path = self._folder / f"{time.time_ns():020d}-{os.getpid()}.seg"
-        self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
-        self._size = 0
+    def batches(self, kind: type[_B], start: int = 0) -> Iterator[tuple[_B, int]]:
+        """Yield the batches behind an offset, as a struct with some or all of their fields, with the offset just behind each."""
+        decode = msgspec.msgpack.Decoder(kind).decode
+        for body, end in frames_from(self.path, start):
+            yield decode(body), end
 
-    def write(self, data: bytes) -> None:
-        if self._size + len(data) > _SEGMENT_BYTES and self._size:
-            full = self._file
-            self._open()  # where the disk has no room for another segment, this one stays open and is tried again
-            os.close(full)
-        written = os.write(self._file, data)
-        if written != len(data):  # a full disk tears the frame: take the part back, so that later frames stay readable
-            os.ftruncate(self._file, self._size)
-            raise OSError(28, f"wrote {written} of {len(data)} bytes", str(self._path))
-        self._size += written
+
+Part = LivePart | ClosedPart
 
 
 class TrafficLog:
@@ -110,11 +49,13 @@ class TrafficLog:
 
     Args:
         folder: the pipeline's own folder; made at the first append.
+        rules: how it is written.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._writers: dict[str, _Writer] = {}
+    def __init__(self, folder: Path, rules: TrafficRules = USUAL) -> None:
+        self._folder, self._rules = folder, rules
+        self._writers: dict[str, Writer] = {}
+        self._closed: dict[Path, ClosedPart] = {}  # what a file says of itself never changes
 
     def append(self, batch: Batch) -> None:
         """Write one batch; when this returns, a kill -9 of the process cannot lose it.
@@ -125,8 +66,22 @@ class TrafficLog:
         stream = stream_of(batch)
         writer = self._writers.get(stream)
         if writer is None:
-            writer = self._writers[stream] = _Writer(self._folder / stream)
+            writer = self._writers[stream] = Writer(self._folder / stream, self._rules)
         writer.write(frame(batch))
+
+    def tend(self) -> None:
+        """Leave segments that are old and sync what is due; called every second or so from a thread that answers nobody.
+
+        Raises:
+            OSError: something could not be synced.
+        """
+        for writer in list(self._writers.values()):
+            writer.tend()
+
+    def close(self) -> None:
+        """Leave every segment; the next append opens others."""
+        for writer in list(self._writers.values()):
+            writer.close()
 
     def follow(self, kind: type[_B], stream: str, position: Position, max_batches: int = 1000) -> tuple[list[_B], Position]:
         """Read on from a position.
@@ -136,55 +91,114 @@ class TrafficLog:
 
         Returns:
             At most `max_batches` batches in the order of segments, and the position behind them. While several writers are alive their
-            segments are followed side by side: the position keeps an offset for each.
+            segments are followed side by side: the position keeps an offset for each that there is.
         """
-        offsets = dict(position.offsets)
+        parts = [*self.parts(stream)]
+        offsets = {name: position.offsets[name] for name in (_name(part) for part in parts) if name in position.offsets}
         found: list[_B] = []
-        for path in self._segments(stream):
-            start = offsets.get(path.name, 0)
-            if path.stat().st_size <= start:
-                continue
-            for body, end in _frames_from(path, start):
-                found.append(msgspec.msgpack.decode(body, type=kind))
-                offsets[path.name] = end
+        for part in parts:
+            name = _name(part)
+            for batch, end in self._read_on(part, kind, offsets.get(name, 0)):
+                found.append(batch)
+                offsets[name] = end
                 if len(found) >= max_batches:
                     return found, replace(position, offsets=offsets)
         return found, replace(position, offsets=offsets)
+
+    def _read_on(self, part: Part, kind: type[_B], start: int) -> Iterator[tuple[_B, int]]:
+        if _length(part) <= start:
+            return
+        try:
+            yield from part.batches(kind, start)
+        except FileNotFoundError:  # closed, or deleted, since it was listed; a file that is open stays readable
+            now = self.current(part)
+            if isinstance(now, ClosedPart) and isinstance(part, LivePart):
+                yield from now.batches(kind, start)
+
+    def batches(self, part: Part, kind: type[_B]) -> Iterator[_B]:
+        """Yield the batches of a segment, live or closed."""
+        return (batch for batch, _ in self._read_on(part, kind, 0))
 
     def read(self, kind: type[_B], stream: str) -> list[_B]:
         """Read every complete batch of a stream."""
         return self.follow(kind, stream, Position(), max_batches=2**62)[0]
 
-    def bodies(self, stream: str, since: datetime | None = None) -> Iterator[bytes]:
-        """Yield every complete batch of a stream as MessagePack, for readers that decode only what they need.
+    def parts(self, stream: str, since: datetime | None = None) -> Iterator[Part]:
+        """Yield the segments of a stream in order, each as what it is now.
 
         Args:
-            stream: which one.
             since: segments that nobody has written to since this time (wall clock) are left out.
         """
-        for path in self._segments(stream):
-            if since is None or path.stat().st_mtime >= since.timestamp():
-                for body, _ in split_frames(path.read_bytes()):
-                    yield body
+        folder = self._folder / stream
+        live = {path.stem: path for path in folder.glob("*.seg")}  # first: what is closed meanwhile is seen by the next line
+        closed = {path.stem: path for path in folder.glob("*.parquet")}
+        self._closed = {path: part for path, part in self._closed.items() if path.parent != folder or path.stem in closed}
+        for stem in sorted(live.keys() | closed.keys()):
+            part = self._closed_at(closed[stem]) if stem in closed else LivePart(live[stem])
+            if part is not None and (since is None or _written(part) >= since.timestamp()):
+                yield part
+
+    def _closed_at(self, path: Path) -> ClosedPart | None:
+        """Return a closed segment, or None where it was deleted in this moment."""
+        if path not in self._closed:
+            try:
+                self._closed[path] = ClosedPart(path, read_about(path))
+            except FileNotFoundError:
+                return None
+        return self._closed[path]
+
+    def current(self, part: Part) -> Part | None:
+        """Return a part that was listed as it is now: a live segment may have been closed since."""
+        if isinstance(part, ClosedPart) or part.path.exists():
+            return part
+        return self._closed_at(part.path.with_suffix(".parquet"))
+
+    @property
+    def name(self) -> str:
+        """The pipeline."""
+        return self._folder.name
+
+    def has(self, stream: str, stem: str) -> bool:
+        """Whether a segment is here, live or closed."""
+        return any((self._folder / stream / f"{stem}{suffix}").exists() for suffix in (".seg", ".parquet"))
 
     def streams(self, prefix: str = "") -> list[str]:
         """Return the names of the streams that something was written to."""
         return sorted(one.name for one in self._folder.glob(f"{prefix}*") if one.is_dir()) if self._folder.is_dir() else []
 
-    def _segments(self, stream: str) -> list[Path]:
-        folder = self._folder / stream
-        return sorted(folder.glob("*.seg")) if folder.is_dir() else []
-
-    def backlog_bytes(self, stream: str, position: Position) -> int:
-        """Return how many bytes of a stream lie behind a position."""
-        return sum(path.stat().st_size - position.offsets.get(path.name, 0) for path in self._segments(stream))
-
     def watermark(self) -> datetime | None:
-        """Return the greatest event time of any answered row."""
-        decode = msgspec.msgpack.Decoder(_Times).decode
-        times = (decode(body).event_times for body in self.bodies("answers"))
-        greatest = max((max(batch) for batch in times if batch), default=None)
+        """Return the greatest event time of any answered row; closed segments know theirs."""
+        greatest = max((at for part in self.parts("answers") for at in self._newest(part)), default=None)
         return None if greatest is None else datetime.fromtimestamp(greatest / 1e6, UTC)
+
+    def _newest(self, part: Part) -> Iterator[int]:
+        if isinstance(part, ClosedPart):
+            yield from (part.about.happened or ())[1:]
+        else:
+            yield from (max(batch.event_times) for batch in self.batches(part, _Times) if batch.event_times)
+
+
+def _name(part: Part) -> str:
+    """Return what positions call a segment, live or closed."""
+    return f"{part.path.stem}.seg"
+
+
+def _length(part: Part) -> int:
+    if isinstance(part, ClosedPart):
+        return part.about.length
+    try:
+        return part.path.stat().st_size
+    except FileNotFoundError:
+        return 2**62  # closed since it was listed: who reads it finds out
+
+
+def _written(part: Part) -> float:
+    if isinstance(part, ClosedPart):
+        return part.about.last / 1e6
+    try:
+        return part.path.stat().st_mtime
+    except FileNotFoundError:
+        return 2.0**62
 
 
 def stream_of(batch: Batch) -> str:

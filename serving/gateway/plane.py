@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from structlog.typing import FilteringBoundLogger
 
+from adapters.traffic_rules import USUAL, TrafficRules
 from contracts.traffic import FeedbackBatch
 from serving.gateway.answerer import Answerer
 from serving.gateway.asks import Answer, Ask, Serving
@@ -27,12 +28,13 @@ class DataPlane:
 
     Args:
         traffic: folder of all traffic logs.
+        rules: how they are written.
 
     `put` may be called from any thread; everything else belongs to the event loop.
     """
 
-    def __init__(self, traffic: Path, meters: Meters, limits: Limits, log: FilteringBoundLogger) -> None:
-        self._traffic, self._meters, self._log = traffic, meters, log
+    def __init__(self, traffic: Path, meters: Meters, limits: Limits, log: FilteringBoundLogger, rules: TrafficRules = USUAL) -> None:
+        self._traffic, self._meters, self._log, self._rules = traffic, meters, log, rules
         self.limits = limits
         self.expected: frozenset[str] = frozenset()  # pipelines that have a champion, loaded here or not yet
         self._servings: dict[str, Serving] = {}
@@ -45,7 +47,7 @@ class DataPlane:
         pipeline = serving.pipeline
         if pipeline not in self._recorders:
             lost = self._meters.lost_rows.labels(pipeline)
-            self._recorders[pipeline] = Recorder(self._traffic / pipeline, pipeline, lost.inc, self._log)
+            self._recorders[pipeline] = Recorder(self._traffic / pipeline, pipeline, lost.inc, self._log, self._rules)
         self._servings[pipeline] = serving
         self.expected |= {pipeline}
 
@@ -120,6 +122,11 @@ class DataPlane:
         """Return how many rows wait or are being answered."""
         line = self._lines.get(pipeline)
         return 0 if line is None else line.waiting_rows
+
+    def tend(self) -> None:
+        """Look after the traffic logs; from a thread of its own."""
+        for recorder in list(self._recorders.values()):
+            recorder.tend()
 
     def stop(self) -> None:
         """Answer what waits and take nothing more."""

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from structlog.typing import FilteringBoundLogger
 
-from adapters.traffic_log import Batch, TrafficLog
+from adapters.traffic_log import TrafficLog
+from adapters.traffic_rules import USUAL, TrafficRules
+from adapters.traffic_segments import Batch
 from contracts.traffic import AnsweredBatch, FailedBatch, FeedbackBatch
 
 
@@ -17,10 +19,13 @@ class Recorder:
 
     Args:
         lost: is told how many answered rows could not be logged.
+        rules: how the log is written.
     """
 
-    def __init__(self, folder: Path, pipeline: str, lost: Callable[[int], None], log: FilteringBoundLogger) -> None:
-        self._log = TrafficLog(folder)
+    def __init__(
+        self, folder: Path, pipeline: str, lost: Callable[[int], None], log: FilteringBoundLogger, rules: TrafficRules = USUAL
+    ) -> None:
+        self._log = TrafficLog(folder, rules)
         self._pipeline, self._lost, self._says = pipeline, lost, log
         self._lost_rows = 0  # since the log last worked
         self._feedback_lock = threading.Lock()
@@ -41,6 +46,13 @@ class Recorder:
         """
         with self._feedback_lock:
             self._log.append(batch)
+
+    def tend(self) -> None:
+        """Leave what is old and sync what is due; called from a thread that answers nobody."""
+        try:
+            self._log.tend()
+        except OSError as error:
+            self._says.error("The traffic log cannot be synced", pipeline=self._pipeline, error=str(error))
 
     def _write(self, batch: Batch, rows: int) -> None:
         try:

@@ -25,6 +25,7 @@ from serving.gateway.reporter import Reporter
 from serving.gateway.shared_metrics import Pages as MetricsPages
 from serving.gateway.status import Status
 from serving.gateway.tokens import Tokens
+from serving.gateway.upkeep import Upkeep
 from serving.gateway.workers import Place
 
 if TYPE_CHECKING:  # compiling the protocol takes a third of a second that only those wait for who ask for gRPC
@@ -49,7 +50,8 @@ def build_gateway(
     disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus_client does not annotate it
     log, meters = configure_log("gateway"), Meters()
     name = place.name(f"{socket.gethostname()}:{port}")
-    plane = DataPlane(settings.traffic, meters, limits, log)
+    plane = DataPlane(settings.traffic, meters, limits, log, settings.traffic_rules)
+    upkeep = Upkeep(plane.tend)
     follower = Follower(settings, plane, meters, log, swapped=lambda: reporter.now())
     reporter = Reporter(name, plane, lambda: follower.ledger, log)
     status = Status(name, plane, follower, log)
@@ -63,6 +65,7 @@ def build_gateway(
         follower.start()
         reporter.start()
         metrics.start()
+        upkeep.start()
         if calls is not None:
             await calls.start()
 
@@ -73,6 +76,7 @@ def build_gateway(
         reporter.stop()
         metrics.stop()
         plane.stop()
+        upkeep.stop()
 
     parts = (V2(plane, follower), Scoring(plane), Feedback(plane), Pages(plane, status, metrics))
     return build_app([route for part in parts for route in part.routes()], plane, meters, log, start, stop, tokens, log_all=log_all)

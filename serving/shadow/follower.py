@@ -37,7 +37,7 @@ class Follower:
 
     def __init__(self, settings: Settings, ledger: Ledger, pipeline: str, give_up: GiveUp | None = None) -> None:
         self._settings, self._ledger, self._pipeline, self._give_up = settings, ledger, pipeline, give_up
-        self._log = TrafficLog(settings.traffic / pipeline)
+        self._log = TrafficLog(settings.traffic / pipeline, settings.traffic_rules)
         self._file = place_file(settings, pipeline)
         self._packages: dict[str, LoadedPackage] = {}
         self._size = _LEAST

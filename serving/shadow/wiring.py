@@ -14,6 +14,7 @@ from adapters.process_log import configure_log
 from adapters.settings import Settings
 from contracts.errors import OutsideError
 from contracts.rollout import Route
+from serving.shadow.archivist import Archivist
 from serving.shadow.keeper import HANG_SECONDS, Keeper
 
 _POLL_SECONDS = 0.1
@@ -30,6 +31,7 @@ class Supervisor:
         self._routes: dict[str, Route] = {}
         self._reported = 0.0
         self._ledger_is_away = False
+        self._archivist = Archivist(settings, log)
 
     def run(self, stopping: threading.Event) -> None:
         """Go on until told to stop; then stop every process."""
@@ -40,7 +42,9 @@ class Supervisor:
                     keeper.tend()
                 if time.monotonic() - self._reported > _REPORT_SECONDS:
                     self._report()
+                self._archivist.tend()
         finally:
+            self._archivist.stop()
             for keeper in self._keepers.values():
                 keeper.stop()
 

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters import traffic_frames, traffic_log
-from adapters.traffic_log import TrafficLog, frame, split_frames
+from adapters import traffic_frames, traffic_segments
+from adapters.traffic_log import TrafficLog
+from adapters.traffic_segments import frame, split_frames
 from contracts.traffic import AnsweredBatch, FeedbackBatch, Position, ShadowBatch
 
 
@@ -69,7 +70,7 @@ def test_a_bounded_read_leaves_the_rest_for_the_next(tmp_path: Path) -> None:
 def test_a_reader_that_takes_small_pieces_finds_frames_larger_than_one_and_stops_at_damage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(traffic_log, "_PIECE_BYTES", 7)
+    monkeypatch.setattr(traffic_segments, "_PIECE_BYTES", 7)
     log = TrafficLog(tmp_path)
     for number in range(5):
         log.append(answered(number, rows=1 + 20 * (number % 2)))

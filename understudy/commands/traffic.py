@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from contracts.errors import UsageError
 from understudy.commands.output import show
 from understudy.main import Options
 
@@ -23,8 +24,9 @@ FROM labelled GROUP BY version, arm ORDER BY max(logged_at) DESC
 @click.argument("pipeline")
 @click.option("--sql", default=_DEFAULT, help="One SELECT; a summary by version when not given.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print every row as CSV.")
+@click.option("--archive", is_flag=True, help="Ask also what is in the object store only (UNDERSTUDY_TRAFFIC_URL).")
 @click.pass_obj
-def traffic(options: Options, pipeline: str, sql: str, as_csv: bool) -> None:
+def traffic(options: Options, pipeline: str, sql: str, as_csv: bool, archive: bool) -> None:
     """Ask the traffic log in SQL (DuckDB): answers, failures, feedback, shadow, and labelled (answers with their last label).
 
     \b
@@ -36,7 +38,9 @@ def traffic(options: Options, pipeline: str, sql: str, as_csv: bool) -> None:
 
     settings = read_settings(options.home, options.pipelines)
     name = load_pipeline(settings, pipeline).spec.name
-    columns, rows = ask_traffic(settings.traffic / name, sql, _tell)
+    if archive and settings.traffic_rules.url is None:
+        raise UsageError("There is no object store to ask.", "Set UNDERSTUDY_TRAFFIC_URL, or leave --archive out.")
+    columns, rows = ask_traffic(settings.traffic / name, sql, _tell, settings.traffic_rules.url if archive else None)
     if as_csv:
         writer = csv.writer(sys.stdout)
         writer.writerow(columns)

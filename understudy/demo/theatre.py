@@ -147,7 +147,7 @@ class Theatre:
 
     @property
     def _last_request(self) -> float:
-        segments = (self.settings.traffic / self.name / "answers").glob("*.seg")
+        segments = (self.settings.traffic / self.name / "answers").glob("*")
         return max((path.stat().st_mtime for path in segments), default=0.0)
 
     def _await(self, otherwise: str, seconds: float, done: Callable[[], bool]) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from adapters.process_log import configure_log
 from adapters.traffic_log import TrafficLog
+from adapters.traffic_rules import TrafficRules
 from contracts.rollout import Route
 from contracts.traffic import AnsweredBatch, FailedBatch
 from serving.gateway.answerer import Answerer
@@ -168,12 +169,12 @@ def test_a_segment_that_cannot_be_followed_by_another_is_tried_again(
 ) -> None:
     lost: list[int] = []
     who = serving(version)
-    recorder = Recorder(tmp_path, "p", lost.append, configure_log("test"))
+    each = TrafficRules(segment_bytes=1)  # every batch wants a segment of its own
+    recorder = Recorder(tmp_path, "p", lost.append, configure_log("test"), each)
     one = Answerer("p", lambda: who, recorder, Meters(), Limits(), configure_log("test"))
     one([ask(who, 1)])
-    monkeypatch.setattr("adapters.traffic_log._SEGMENT_BYTES", 1)  # every batch wants a segment of its own
     with monkeypatch.context() as full:
-        full.setattr("adapters.traffic_log.os.open", _no_space)
+        full.setattr("adapters.traffic_segments.os.open", _no_space)
         late = [ask(who, 2), ask(who, 3)]
         one(late)
         assert all(not isinstance(each.outcome, Exception) for each in late)
