@@ -93,12 +93,12 @@ def held_if_closed(path: Path) -> Iterator[bool]:
     """
     file = os.open(path, os.O_RDWR)
     try:
-        yield _lock(file)
+        yield lock(file)
     finally:
         os.close(file)
 
 
-def _lock(file: int) -> bool:
+def lock(file: int) -> bool:
     """Take the file's lock; False where somebody has it, or the name is gone from its folder."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -149,7 +149,7 @@ class Writer:
         while True:
             path = self._folder / f"{time.time_ns():020d}-{os.getpid()}.seg"
             file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o640)
-            if _lock(file):
+            if lock(file):
                 break
             os.close(file)  # somebody clears away what looked abandoned, just now
         self._leave()

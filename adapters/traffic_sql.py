@@ -80,6 +80,7 @@ def ask_traffic(
     named = _named(sql)
     with TemporaryDirectory(prefix="understudy-sql-") as spill, duckdb.connect(":memory:", config=_SETTINGS) as database:
         database.execute("SET temp_directory = ?", [spill])
+        database.execute("SET enable_progress_bar = false")  # standard output is for the answer
         for name, columns in _TABLES.items():
             live = ", ".join(f"{_quoted(one)} {kind}" for one, kind in columns.items())
             database.execute(f"CREATE TABLE {_LIVE}{name} ({live})")

@@ -197,6 +197,7 @@ class RolloutSpec(StrictModel):
     watch: Duration = parse_duration("7d")
     promotion: Literal["automatic", "manual"] = Field("automatic", description="manual: a person is asked once the evidence is in")
     approval: ApprovalRule = ApprovalRule()
+    on_hole: Literal["wait", "warn"] = Field("wait", description="where answers that count could not be logged")
     max_errors: int = Field(3, ge=1, description="ERROR outcomes in a row before the rollout pauses")
 
     @model_validator(mode="after")

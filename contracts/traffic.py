@@ -86,6 +86,22 @@ class ShadowBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class Hole:
+    """A time in which rows were answered and could not be logged.
+
+    Attributes:
+        began, last: when the first and the last of them was answered.
+        rows: how many. A request that failed meanwhile counts as one.
+        error: why the log could not be written.
+    """
+
+    began: int
+    last: int
+    rows: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class Position:
     """How far a reader is: bytes read of each segment of a stream."""
 

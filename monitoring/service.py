@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from contracts.events import Finding, Severity
 from contracts.spec import Monitors
+from contracts.traffic import Hole
 from stats.share_interval import share_interval
 
 _MEGABYTE = 1e6
@@ -40,6 +41,19 @@ def failures(failed: int, asked: int, limits: Monitors) -> tuple[Finding, ...]:
         "" if most is None else f" (limit {most:.2%}; the share is {found.lower:.2%} or more)"
     )
     return (Finding("service", "error_rate", _warn(most is not None and found.lower > most), found.mean, most, None, asked, reason),)
+
+
+def unlogged(holes: Sequence[Hole]) -> tuple[Finding, ...]:
+    """Return one finding: how many answered rows could not be logged; `warn`. None where all were.
+
+    Args:
+        holes: of the traffic log.
+    """
+    if not holes:
+        return ()
+    rows = sum(one.rows for one in holes)
+    reason = f"{rows} answered rows could not be logged ({holes[-1].error}): no monitor saw them"
+    return (Finding("service", "unlogged_rows", Severity.WARN, float(rows), 0.0, None, rows, reason),)
 
 
 def memory(processes: Mapping[str, int | None], limits: Monitors) -> tuple[Finding, ...]:

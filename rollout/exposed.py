@@ -16,6 +16,7 @@ import pandas as pd
 from contracts.errors import UsageError
 from contracts.package import Task
 from contracts.spec import AbStage, BanditStage, RolloutSpec
+from contracts.traffic import Hole
 from contracts.verdict import Outcome, Verdict
 from rollout import guardrails
 from rollout.alpha import alpha_shares
@@ -54,11 +55,12 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the log says about an exposure: answers, feedback and failures in the columns of adapters.traffic_frames."""
+    """What the log says about an exposure: answers, feedback and failures in the columns of adapters.traffic_frames, and its holes."""
 
     answers: pd.DataFrame
     feedback: pd.DataFrame
     failures: pd.DataFrame
+    holes: tuple[Hole, ...] = ()
 
 
 def assess_exposed(

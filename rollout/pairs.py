@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from contracts.traffic import Hole
 from rollout.contest import Contest
 
 KEY = ["request_id", "row"]
@@ -31,6 +32,7 @@ class Heard:
         judged, against: what either version answered in shadow; empty where it did not.
         failures: requests that failed through a fault of ours.
         asked: reads the features of what was asked; called only where a gate needs them.
+        holes: when answers could not be logged.
     """
 
     answers: pd.DataFrame
@@ -39,6 +41,7 @@ class Heard:
     against: pd.DataFrame
     failures: pd.DataFrame
     asked: Callable[[], pd.DataFrame] = nothing_asked
+    holes: tuple[Hole, ...] = ()
 
 
 def pair(contest: Contest, heard: Heard) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pandas as pd
@@ -11,12 +12,14 @@ from adapters import traffic_frames
 from adapters.model_cache import cached_manifest
 from adapters.pipeline_files import Pipeline
 from adapters.settings import Settings
+from adapters.traffic_holes import read_holes
 from adapters.traffic_log import TrafficLog
 from contracts.errors import UnderstudyError
 from contracts.package import Task
 from contracts.rollout import ModelRef
 from contracts.verdict import Outcome, Verdict
 from rollout.assess import Assessment, assess
+from rollout.complete import complete, first_logged
 from rollout.contest import Contest
 from rollout.paired import ConfidenceSteps
 from rollout.pairs import Heard
@@ -43,6 +46,7 @@ def hear(settings: Settings, pipeline: Pipeline, contest: Contest, began: dateti
         against=traffic_frames.shadow_answers(log, contest.against.version, since, until),
         failures=traffic_frames.failures(log, began - _SLACK, until),
         asked=lambda: traffic_frames.features(log, since, contest.cutoff),
+        holes=read_holes(settings.traffic / pipeline.spec.name, since, until),
     )
 
 
@@ -60,7 +64,9 @@ def weigh(settings: Settings, pipeline: Pipeline, contest: Contest, heard: Heard
     """
     task = pipeline.spec.task
     classes = known_classes(settings, task, contest.judged, contest.against)
-    return assess(contest, heard, rules, task, classes, now - pipeline.spec.columns.labels_due)
+    found = assess(contest, heard, rules, task, classes, now - pipeline.spec.columns.labels_due)
+    holes = complete(heard.holes, first_logged(heard.answers, contest.cutoff), pipeline.spec.rollout.on_hole)
+    return replace(found, verdicts=(*found.verdicts, *holes))
 
 
 def known_classes(settings: Settings, task: Task, judged: ModelRef, against: ModelRef) -> tuple[tuple[object, ...], tuple[object, ...]]:

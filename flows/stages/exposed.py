@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from adapters import traffic_frames
 from adapters.pipeline_files import Pipeline
 from adapters.settings import Settings
+from adapters.traffic_holes import read_holes
 from adapters.traffic_log import TrafficLog
 from flows.stages.evidence import known_classes
+from rollout.complete import complete
 from rollout.exposed import Judged, Known, assess_exposed
 from rollout.exposure import Exposure
 
@@ -24,7 +27,10 @@ def hear_exposed(settings: Settings, pipeline: Pipeline, began: datetime, until:
     """
     log, since = TrafficLog(settings.traffic / pipeline.spec.name), began - _SLACK
     return Known(
-        traffic_frames.answers(log, since, until), traffic_frames.feedback(log, since, until), traffic_frames.failures(log, since, until)
+        traffic_frames.answers(log, since, until),
+        traffic_frames.feedback(log, since, until),
+        traffic_frames.failures(log, since, until),
+        read_holes(settings.traffic / pipeline.spec.name, began, until),
     )
 
 
@@ -37,4 +43,5 @@ def weigh_exposed(settings: Settings, pipeline: Pipeline, exposure: Exposure, kn
     spec = pipeline.spec
     classes = known_classes(settings, spec.task, exposure.judged, exposure.against)
     known_by = now - spec.columns.labels_due
-    return assess_exposed(exposure, known, spec.rollout, spec.task, spec.columns.target, classes, known_by)
+    found = assess_exposed(exposure, known, spec.rollout, spec.task, spec.columns.target, classes, known_by)
+    return replace(found, verdicts=(*found.verdicts, *complete(known.holes, None, spec.rollout.on_hole)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,11 +16,13 @@ from adapters.data_repo import DataRepo
 from adapters.ledger import Ledger
 from adapters.model_cache import cached_manifest
 from adapters.settings import Settings
+from adapters.traffic_holes import read_holes
 from adapters.traffic_log import TrafficLog
 from contracts.columns import EVENT_TIME
 from contracts.events import Finding
 from contracts.rollout import ModelRef
 from contracts.spec import PipelineSpec
+from contracts.traffic import Hole
 from flows.stages.held_out import held_out_answers
 from monitoring import service
 from monitoring.age import champion_age
@@ -49,6 +52,7 @@ class Seen:
         answered: what users were answered, by whatever version, with labels and rewards known by `now`; from before the window on.
         trained: features of the champion's snapshot. held_out: its answers to the rows held out when it was fitted.
         failed: requests that failed by a fault of ours while the window's rows were answered.
+        holes: when answers could not be logged, since the window's first row was.
         since, now: the window, on the pipeline's clock.
     """
 
@@ -59,6 +63,7 @@ class Seen:
     failed: int
     since: datetime
     now: datetime
+    holes: tuple[Hole, ...] = ()
 
     @property
     def window(self) -> pd.DataFrame:
@@ -124,6 +129,7 @@ def read(settings: Settings, spec: PipelineSpec, champion: ModelRef, now: dateti
         failed=_failed(log, answered[answered[EVENT_TIME] > since], since if on_wall else None),
         since=since,
         now=now,
+        holes=_holes(settings.traffic / spec.name, answered[answered[EVENT_TIME] > since]),
     )
 
 
@@ -139,6 +145,10 @@ def _answered(log: TrafficLog, since: datetime, now: datetime, written_since: da
     told["label"] = told["label"].where(known)
     told["reward"] = told["reward"].astype("object").where(known, None)
     return told
+
+
+def _holes(folder: Path, window: pd.DataFrame) -> tuple[Hole, ...]:
+    return () if window.empty else read_holes(folder, window["logged_at"].min().to_pydatetime())
 
 
 def _failed(log: TrafficLog, window: pd.DataFrame, written_since: datetime | None) -> int:
@@ -185,6 +195,7 @@ def _service(spec: PipelineSpec, ledger: Ledger, seen: Seen) -> tuple[Finding, .
         views[f"shadow of version {shadow.version}"] = shadow.memory_bytes
     return (
         *service.latency(window["latency_ms"], limits),
+        *service.unlogged(seen.holes),
         *service.failures(seen.failed, seen.failed + window["request_id"].nunique(), limits),
         *service.memory(views, limits),
     )

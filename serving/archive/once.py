@@ -11,6 +11,7 @@ from structlog.typing import FilteringBoundLogger
 from adapters.ledger import Ledger
 from adapters.settings import Settings
 from adapters.traffic_closing import close_segments
+from adapters.traffic_holes import clear_marks
 from adapters.traffic_keeping import SENT, forget, send
 from adapters.traffic_segments import held_if_closed
 from adapters.traffic_store import Store, open_store
@@ -28,6 +29,7 @@ def archive(settings: Settings, log: FilteringBoundLogger) -> None:
     for folder in _logs(settings):
         says = log.bind(pipeline=folder.name)
         closed = sum(close_segments(stream, says.warning) for stream in sorted(folder.iterdir()) if stream.is_dir())
+        clear_marks(folder)
         sent = 0 if store is None else send(folder, folder.name, store, says.warning)
         gone = 0 if store is None else _forgotten(settings, folder, store, says)
         if closed or sent or gone:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from structlog.typing import FilteringBoundLogger
 
+from adapters.traffic_holes import HoleMarker
 from adapters.traffic_log import TrafficLog
 from adapters.traffic_rules import USUAL, TrafficRules
 from adapters.traffic_segments import Batch
@@ -26,6 +27,7 @@ class Recorder:
         self, folder: Path, pipeline: str, lost: Callable[[int], None], log: FilteringBoundLogger, rules: TrafficRules = USUAL
     ) -> None:
         self._log = TrafficLog(folder, rules)
+        self._holes = HoleMarker(folder)
         self._pipeline, self._lost, self._says = pipeline, lost, log
         self._lost_rows = 0  # since the log last worked
         self._feedback_lock = threading.Lock()
@@ -60,9 +62,11 @@ class Recorder:
         except OSError as error:
             if not self._lost_rows:
                 self._says.error("The traffic log cannot be written; answers go on, unlogged", pipeline=self._pipeline, error=str(error))
+            self._holes.lost(max(rows, 1), error.strerror or str(error))
             self._lost_rows += max(rows, 1)
             self._lost(rows)
         else:
             if self._lost_rows:
+                self._holes.works_again()
                 self._says.warning("The traffic log is written again", pipeline=self._pipeline, lost_rows=self._lost_rows)
                 self._lost_rows = 0

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from adapters.ledger import Ledger
+from adapters.ledger.overview import overview
+from adapters.traffic_holes import HoleMarker
 from contracts.errors import Conflict, OutsideError
 from contracts.events import Intent, IntentKind
 from contracts.package import MANIFEST, Manifest, package_digest
@@ -102,6 +104,17 @@ def test_a_block_counts_only_when_its_last_label_is_due(served: World) -> None:
     for hours, blocks in ((0, 29), (1, 29), (1, 30)):  # the thirtieth day is over after one more hour, its label known after another
         served.serve(hours)
         assert gate(served.tick()).samples == blocks
+
+
+def test_nobody_is_promoted_over_a_hole_in_the_log_and_the_evidence_says_so(served: World) -> None:
+    marker = HoleMarker(served.settings.traffic / "sales")
+    marker.lost(12, "No space left on device")
+    served.submit("2", error=5.0)
+    assert served.settle() == ["start"]
+    verdicts = {one.gate: one for one in served.tick().evidence.verdicts}
+    assert (gate(served.tick()).outcome, verdicts["traffic_log"].outcome) == (Outcome.PASS, Outcome.INCONCLUSIVE)
+    shown = {one["gate"]: one for one in overview(served.ledger, "sales")["evidence"]}
+    assert shown["traffic_log"]["reason"].startswith("12 rows answered between")
 
 
 def test_labels_that_change_count_once_at_their_last_value(served: World) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import sqlite3
 import time
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from random import Random
 
 import pytest
 
 from adapters.model_cache import cached_package
 from adapters.process_log import configure_log
+from adapters.traffic_closing import close_segments
 from contracts.rollout import Route
 from contracts.traffic import AnsweredBatch
 from serving.gateway import follower
@@ -52,6 +56,34 @@ def test_killed_under_load_no_answered_request_is_missing_and_without_ledger_and
     assert alone.metric("understudy_ledger_up") == 0
     (shown,) = alone.client.get("/status").json()["pipelines"]
     assert (shown["pipeline"], shown["gateway"]["version"]) == ("p", "2")
+
+
+KILLS = int(os.environ.get("UNDERSTUDY_KILLS", "2"))  # 50 in the long form
+
+
+def _answered_until_killed(world: World, name: str, seconds: float) -> list[str]:
+    one = world.start()
+    one.wait_until(lambda: one.version("p") == "1", "serve it")
+    with Load(one.port, "p", connections=16, name=name) as load:
+        time.sleep(seconds)
+        one.process.send_signal(signal.SIGKILL)
+        one.process.wait(10)
+    return [answer.id for answer in load.answers if answer.status == 200]
+
+
+def test_killed_again_and_again_under_load_no_answered_request_is_missing_live_or_closed(world: World) -> None:
+    world.route("p", world.make("p", "1"))
+    draw = Random(KILLS)
+    answered = [request for kill in range(KILLS) for request in _answered_until_killed(world, f"{kill}/", draw.uniform(0.2, 0.8))]
+    assert len(answered) > 50 * KILLS
+    for close in (False, True):
+        if close:
+            assert close_segments(world.settings.traffic / "p" / "answers", print) == KILLS
+        logged = Counter(request for batch in world.log("p").read(AnsweredBatch, "answers") for request in batch.request_ids)
+        missing = set(answered) - set(logged)
+        print(f"{KILLS} kills, {len(answered)} answered requests, {len(missing)} of them not in the log, closed: {close}")
+        assert missing == set()
+        assert max(logged.values()) == 1
 
 
 def test_without_a_ledger_a_tampered_cache_is_not_served(world: World) -> None:

@@ -202,10 +202,15 @@ class Answered:
 
 
 class Load:
-    """Several connections that ask one pipeline without pause, as a context."""
+    """Several connections that ask one pipeline without pause, as a context.
 
-    def __init__(self, port: int, pipeline: str, connections: int = 4) -> None:
+    Args:
+        name: before the ids of its requests.
+    """
+
+    def __init__(self, port: int, pipeline: str, connections: int = 4, name: str = "") -> None:
         self.answers: list[Answered] = []
+        self._name = name
         self._port, self._pipeline, self._stop = port, pipeline, threading.Event()
         self._threads = [threading.Thread(target=self._ask, args=(number,)) for number in range(connections)]
 
@@ -224,7 +229,7 @@ class Load:
         for count in range(10**9):
             if self._stop.is_set():
                 break
-            one = Answered(f"{number}-{count}", 0)
+            one = Answered(f"{self._name}{number}-{count}", 0)
             try:
                 connection.request("POST", f"/v2/models/{self._pipeline}/infer", json.dumps({"id": one.id, "inputs": tensors()}))
                 answer = connection.getresponse()
