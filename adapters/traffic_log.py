@@ -119,6 +119,10 @@ class TrafficLog:
         """Yield the batches of a segment, live or closed."""
         return (batch for batch, _ in self._read_on(part, kind, 0))
 
+    def each(self, kind: type[_B], stream: str) -> Iterator[_B]:
+        """Yield every complete batch of a stream, one at a time."""
+        return (batch for part in self.parts(stream) for batch in self.batches(part, kind))
+
     def read(self, kind: type[_B], stream: str) -> list[_B]:
         """Read every complete batch of a stream."""
         return self.follow(kind, stream, Position(), max_batches=2**62)[0]

@@ -53,10 +53,9 @@ def find_rows(log: TrafficLog, word: str, likes: Mapping[datetime, Mapping[str, 
     The log is read once, a batch at a time.
     """
     wanted = {epoch_us(at): features for at, features in likes.items()}
-    decode = msgspec.msgpack.Decoder(_Answered).decode
     found = [
         (batch, index)
-        for batch in map(decode, log.bodies("answers"))
+        for batch in log.each(_Answered, "answers")
         for index, (request, at, unit) in enumerate(zip(batch.request_ids, batch.event_times, batch.units, strict=True))
         if word in (request, unit) or (at in wanted and _alike(batch.features, index, wanted[at]))
     ]
@@ -71,10 +70,9 @@ def _row(batch: _Answered, index: int, shadows: dict[tuple[str, int], list[str]]
 
 
 def _shadows(log: TrafficLog, wanted: set[tuple[str, int]]) -> dict[tuple[str, int], list[str]]:
-    decode = msgspec.msgpack.Decoder(_Shadowed).decode
     found: dict[tuple[str, int], list[str]] = {}
     for stream in log.streams("shadow-") if wanted else ():
-        for batch in map(decode, log.bodies(stream)):
+        for batch in log.each(_Shadowed, stream):
             for place in wanted.intersection(zip(batch.request_ids, batch.rows, strict=True)):
                 found.setdefault(place, []).append(batch.version)
     return found
