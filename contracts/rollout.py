@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from contracts.confidence import ConfidenceSteps
 from contracts.events import Intent
 from contracts.route import Arm as Arm
 from contracts.route import ModelRef as ModelRef
@@ -181,12 +182,13 @@ class Basis:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What one tick measured: the verdicts of an epoch, when on the pipeline's clock, and on what they rest."""
+    """What one tick measured: the verdicts of an epoch, when on the pipeline's clock, on what they rest, and how the evidence grew."""
 
     epoch: int
     clock: datetime
     verdicts: tuple[Verdict, ...]
     basis: Basis | None = None
+    steps: ConfidenceSteps | None = None
 
 
 class Act(StrEnum):

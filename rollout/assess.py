@@ -11,12 +11,13 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
+from contracts.confidence import ConfidenceSteps
 from contracts.package import Task
 from contracts.verdict import Outcome, Verdict
 from rollout import guardrails, labels
 from rollout.blocks import Blocks, Classes, Differences, Floats, all_classes, block_means, differences, numbers
 from rollout.contest import Contest
-from rollout.paired import ConfidenceSteps, few_rarer_labels, paired_verdict, path_of, steps_of
+from rollout.paired import few_rarer_labels, paired_verdict, path_of, steps_of
 from rollout.pairs import Heard, asked_of, pair
 from rollout.rules import Rules
 from rollout.slices import worst_slice

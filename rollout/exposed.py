@@ -13,6 +13,7 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
+from contracts.confidence import ConfidenceSteps
 from contracts.errors import UsageError
 from contracts.package import Task
 from contracts.spec import AbStage, BanditStage, RolloutSpec
@@ -22,7 +23,6 @@ from rollout import guardrails
 from rollout.alpha import alpha_shares
 from rollout.blocks import Classes, Floats, all_classes, numbers
 from rollout.exposure import CANDIDATE, CHAMPION, Exposure
-from rollout.paired import ConfidenceSteps
 from rollout.rewards import Units, exposed_rows, units_of
 from stats.arm_difference import Rewards, arm_difference_path
 from stats.confidence_sequence import Interval

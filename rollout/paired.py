@@ -7,11 +7,10 @@ classes and the boundary is asymptotic, while fewer than 30 labels outside the c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.confidence import ConfidenceSteps
 from contracts.package import Task
 from contracts.verdict import Outcome, Verdict
 from rollout.blocks import Blocks, Differences, Floats, rarer_labels
@@ -22,26 +21,6 @@ from stats.confidence_sequence import Path, asymptotic_path
 
 _MOST_WAITING = 0.2  # of the complete blocks; a candidate that is further behind is not promoted on the older part of its rehearsal
 LEAST_RARER = 30  # labels outside the commonest class: with fewer, the spread of skewed losses is not known (benchmarks/decisions)
-
-
-@dataclass(frozen=True, slots=True)
-class ConfidenceSteps:
-    """The confidence sequence as it grew: after each number of blocks the mean difference and its bounds, from the second block on.
-
-    Attributes:
-        version: which version is judged.
-        margin: how much worse it may be: it passes while `lower` is above -margin and fails when `upper` is under it.
-        counted, measured: what the numbers in `blocks` count, and what the mean is of; for people.
-    """
-
-    version: str
-    margin: float
-    blocks: list[int]
-    mean: list[float]
-    lower: list[float]
-    upper: list[float]
-    counted: str = "blocks of paired requests"
-    measured: str = "loss(champion) − loss(candidate)"
 
 
 def path_of(means: Floats, alpha: float, rules: Rules, task: Task) -> Path:

@@ -8,7 +8,7 @@ import msgspec
 
 from adapters.ledger.rows import to_json
 from adapters.ledger.store import Ledger
-from contracts.rollout import DecisionRecord, ModelRef, RolloutState
+from contracts.rollout import DecisionRecord, Measured, ModelRef, RolloutState
 from contracts.verdict import Verdict
 
 
@@ -20,7 +20,12 @@ def overview(ledger: Ledger, pipeline: str, decisions: int = 50) -> dict[str, An
 
     The evidence is what the newest tick measured in the epoch in force, else that of the newest decision that had any.
     """
-    state, records, shadow = ledger.state(pipeline), ledger.decisions(pipeline, limit=decisions), ledger.shadow(pipeline)
+    state, records, shadow, seen = (
+        ledger.state(pipeline),
+        ledger.decisions(pipeline, limit=decisions),
+        ledger.shadow(pipeline),
+        ledger.evidence(pipeline),
+    )
     champion = _model(state.champion)
     document = {
         "pipeline": pipeline,
@@ -33,7 +38,8 @@ def overview(ledger: Ledger, pipeline: str, decisions: int = 50) -> dict[str, An
         "epoch": state.epoch,
         "route": to_json(state.route) | {"share": state.route.share},
         "approval": None if state.approval is None else to_json(state.approval),
-        "evidence": [_verdict(one) for one in _evidence(ledger, state, records)],
+        "evidence": [_verdict(one) for one in _evidence(seen, state, records)],
+        "confidence": to_json(seen.steps) if seen is not None and seen.steps is not None and seen.epoch == state.epoch else None,
         "shadow": None if shadow is None else to_json(shadow),
         "alerts": to_json(ledger.alerts(pipeline)),
         "findings": to_json(ledger.findings(pipeline)),
@@ -43,8 +49,7 @@ def overview(ledger: Ledger, pipeline: str, decisions: int = 50) -> dict[str, An
     return plain
 
 
-def _evidence(ledger: Ledger, state: RolloutState, records: list[DecisionRecord]) -> tuple[Verdict, ...]:
-    seen = ledger.evidence(state.pipeline)
+def _evidence(seen: Measured | None, state: RolloutState, records: list[DecisionRecord]) -> tuple[Verdict, ...]:
     if seen is not None and seen.epoch == state.epoch:
         return seen.verdicts
     return next((one.verdicts for one in records if one.verdicts), ())

@@ -14,6 +14,7 @@ from adapters.pipeline_files import Pipeline
 from adapters.settings import Settings
 from adapters.traffic_holes import read_holes
 from adapters.traffic_log import TrafficLog
+from contracts.confidence import ConfidenceSteps
 from contracts.errors import UnderstudyError
 from contracts.package import Task
 from contracts.rollout import ModelRef
@@ -21,7 +22,6 @@ from contracts.verdict import Outcome, Verdict
 from rollout.assess import Assessment, assess
 from rollout.complete import complete, first_logged
 from rollout.contest import Contest
-from rollout.paired import ConfidenceSteps
 from rollout.pairs import Heard
 from rollout.rules import Rules
 

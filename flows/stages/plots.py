@@ -13,7 +13,7 @@ from contracts.columns import EVENT_TIME
 from contracts.package import Task
 
 if TYPE_CHECKING:
-    from rollout.paired import ConfidenceSteps
+    from contracts.confidence import ConfidenceSteps
 
 _COLOURS = {"candidate": "#0b7285", "champion": "#c2410c"}
 _BINS = 10

@@ -7,6 +7,7 @@ from dataclasses import replace
 from adapters.ledger import Ledger
 from adapters.pipeline_files import Pipeline
 from adapters.settings import Settings
+from contracts.confidence import ConfidenceSteps
 from contracts.rollout import Act, Arm, DecisionRecord
 from contracts.spec import RolloutSpec
 from flows.stages.evidence import hear, weigh
@@ -14,7 +15,6 @@ from flows.stages.exposed import hear_exposed, weigh_exposed
 from rollout.contest import Contest
 from rollout.exposed import SPLIT
 from rollout.exposure import CANDIDATE, CHAMPION, Exposure
-from rollout.paired import ConfidenceSteps
 from rollout.rules import Rules, stage_rules, watch_rules
 
 _MOVES_CHAMPION = {Act.BOOTSTRAP, Act.PROMOTE, Act.ROLLBACK}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from adapters.pipeline_files import Pipeline
 from adapters.settings import Settings
+from contracts.confidence import ConfidenceSteps
 from contracts.errors import UnderstudyError
 from contracts.rollout import Basis, DecisionRecord
 from contracts.spec import RolloutSpec
@@ -17,7 +18,6 @@ from rollout.assess import Assessment
 from rollout.contest import FOLLOWS, contest_of
 from rollout.exposed import Judged
 from rollout.exposure import exposure_of
-from rollout.paired import ConfidenceSteps
 from rollout.rules import rules_of
 
 _NUMBERS = ("observed", "lower", "upper", "limit")

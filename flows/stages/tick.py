@@ -24,9 +24,10 @@ from rollout.reconcile import desired_aliases, reconcile
 
 if TYPE_CHECKING:
     from adapters.registry import Registry
-    from rollout.paired import ConfidenceSteps
+    from contracts.confidence import ConfidenceSteps
 
 _ALL = 100_000  # decisions; a bandit makes many under its stage
+_SHOWN_STEPS = 60  # of a confidence sequence, on the gateway's page
 _LIVE = timedelta(seconds=10)  # a gateway reports every two seconds
 
 
@@ -101,7 +102,8 @@ def decide(
     basis = seen.basis if decision.verdicts == seen.evidence.verdicts else None  # who supersedes rests on its offline gates
     record = None if decision.act is Act.HOLD else ledger.save(decision, seen.now, basis)
     if seen.measured:
-        ledger.report_evidence(name, Measured(seen.evidence.epoch, seen.now, seen.evidence.verdicts, seen.basis))
+        steps = None if seen.steps is None else seen.steps.thinned(_SHOWN_STEPS)
+        ledger.report_evidence(name, Measured(seen.evidence.epoch, seen.now, seen.evidence.verdicts, seen.basis, steps))
     return TickResult(decision, record, seen.evidence, seen.steps, seen.outside)
 
 

@@ -14,10 +14,10 @@ from understudy.main import Options
 
 if TYPE_CHECKING:
     from adapters.ledger import Ledger
+    from contracts.confidence import ConfidenceSteps
     from contracts.rollout import DecisionRecord
     from contracts.verdict import Verdict
     from flows.stages.recompute import Recomputed
-    from rollout.paired import ConfidenceSteps
 
 
 def open_ledger(options: Options, pipeline: str) -> Ledger:

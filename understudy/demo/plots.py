@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from rollout.paired import ConfidenceSteps
+from contracts.confidence import ConfidenceSteps
 
 INK, SERVED, ONCE, GOOD, BAD = "#44505c", "#0b7285", "#c2410c", "#2b8a3e", "#c92a2a"
 _LABEL = 0.035  # of the picture's width: what a version's label takes

@@ -10,10 +10,10 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
+from contracts.confidence import ConfidenceSteps
 from contracts.events import Finding
 from contracts.rollout import DecisionRecord
 from contracts.verdict import Verdict
-from rollout.paired import ConfidenceSteps
 
 
 @dataclass(frozen=True, slots=True)

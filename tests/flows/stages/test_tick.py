@@ -280,6 +280,8 @@ def test_what_a_tick_measured_is_kept_whether_or_not_it_decided(served: World) -
     seen = served.ledger.evidence("sales")
     assert seen is not None
     assert (seen.epoch, seen.clock, seen.verdicts[0].outcome) == (2, START + (30 * 24 - 1) * HOUR, Outcome.INCONCLUSIVE)
+    assert seen.steps is not None, "for the page"
+    assert (seen.steps.version, seen.steps.blocks[-1], seen.steps.mean[-1]) == ("2", seen.verdicts[0].samples, seen.verdicts[0].observed)
 
 
 class Contended(Ledger):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ import pytest
 from openapi_spec_validator import validate
 from prometheus_client.parser import text_string_to_metric_families
 
+from contracts.confidence import ConfidenceSteps
 from contracts.events import Alert, Finding, Severity
 from contracts.rollout import Measured, ShadowView
 from contracts.verdict import Outcome, Verdict
@@ -54,6 +56,9 @@ def test_the_pages_load_nothing_from_anywhere_else(gateway: Gateway) -> None:
         assert "http://" not in answer.text.replace("http://www.w3.org/2000/svg", "")
 
 
+STEPS = ConfidenceSteps("42", 0.5, [2, 4, 6, 9], [0.0, 0.5, 0.25, 0.25], [-math.inf, -2.0, -0.6, -0.4], [math.inf, 2.0, 0.9, 0.6])
+
+
 @pytest.fixture
 def shown(gateway: Gateway, shared: World) -> str:
     """Return a pipeline of which there is everything to see."""
@@ -61,7 +66,7 @@ def shown(gateway: Gateway, shared: World) -> str:
     epoch = shared.route("shown", champion, candidate)
     gateway.wait_until(lambda: gateway.version("shown") == "41", "serve it")
     verdict = Verdict("paired absolute_error", Outcome.INCONCLUSIVE, 0.25, 0.0, 9, "better so far, <b>not yet</b> sure", -0.1, 0.6)
-    shared.ledger.report_evidence("shown", Measured(epoch, NOW, (verdict,)))
+    shared.ledger.report_evidence("shown", Measured(epoch, NOW, (verdict,), steps=STEPS))
     shared.ledger.report_shadow("shown", ShadowView("42", epoch, 17, 2.5, 100, datetime.now(UTC), None, 12.5, 600_000_000))
     finding = Finding("data_drift", "temperature", Severity.WARN, 0.3, 0.1, 0.001, 500, "temperature has moved")
     shared.ledger.add_findings("shown", (finding,), "run", NOW)
@@ -75,6 +80,7 @@ def test_the_status_joins_what_the_ledger_knows_with_what_this_gateway_serves(ga
     assert (one["champion"]["version"], one["gateway"]["version"], one["gateway"]["shadow"]) == ("41", "41", "42")
     assert one["gateway"]["latency_ms"]["p50"] > 0
     assert one["evidence"][0]["outcome"] == "INCONCLUSIVE"
+    assert one["confidence"]["lower"] == [None, -2.0, -0.6, -0.4]
     assert one["findings"][0]["subject"] == "temperature"
     assert one["decisions"][0]["reason"] == "epoch 1"
     assert status["ledger"]["up"] is True
@@ -129,6 +135,15 @@ def test_the_page_shows_who_serves_who_rehearses_and_on_what_evidence(
     text = card.inner_text()
     for words in ("version 41", "version 42", "17 rows", "paired absolute_error", "temperature has moved", "epoch 1", "<b>not yet</b>"):
         assert words in text, words
+    drawn = card.locator("svg.sequence")
+    assert "PASS" in str(drawn.get_attribute("class")), "the band has left the margin behind"
+    assert "between -0.4 and 0.6 after 9 blocks of paired requests; margin -0.5" in str(drawn.get_attribute("aria-label"))
+    # 4 × the greatest mean or margin is the edge: 2.0; 75 is 0, 70 up and down are the edges; without a bound it goes to the edge
+    assert drawn.locator("polyline").get_attribute("points") == "0.0,75.0 171.4,57.5 342.9,66.3 600.0,66.3"
+    assert drawn.locator("polygon").get_attribute("points") == (
+        "0.0,145.0 171.4,145.0 342.9,96.0 600.0,89.0 600.0,54.0 342.9,43.5 171.4,5.0 0.0,5.0"
+    )
+    assert float(str(drawn.locator("line.margin").get_attribute("y1"))) == 92.5
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")  # nothing sticks out, on a phone either
     page.close()
     assert wrong == []

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from contracts.confidence import ConfidenceSteps
 from contracts.rollout import Act, DecisionRecord, Phase
 from contracts.verdict import Outcome, Verdict
-from rollout.paired import ConfidenceSteps
 from understudy.demo.report import errors_over_time, promotions, write_report
 from understudy.demo.story import Story
 
