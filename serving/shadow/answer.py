@@ -9,11 +9,11 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from adapters.package_store import LoadedPackage
+from contracts.errors import UsageError
 from contracts.rollout import ModelRef
 from contracts.traffic import AnsweredBatch, ShadowBatch
+from serving.version import LoadedVersion
 
 _ERROR_CHARACTERS = 500
 
@@ -58,8 +58,8 @@ def pick(batch: AnsweredBatch, least: int) -> Rows | None:
     return rows if len(kept) == len(batch.rows) else rows.only(kept)
 
 
-def answer(package: LoadedPackage, group: list[Rows], stamp: Stamp) -> list[ShadowBatch]:
-    """Answer a group of logged micro-batches.
+def answer(version: LoadedVersion, group: list[Rows], stamp: Stamp) -> list[ShadowBatch]:
+    """Answer a group of logged micro-batches, by the engine that would answer users.
 
     The first is answered alone and its time stands for all: that is how the gateway would have answered it. The others go through the
     model together. Where the model raises, halves are tried, so that a row it cannot answer costs no other its evidence.
@@ -72,22 +72,22 @@ def answer(package: LoadedPackage, group: list[Rows], stamp: Stamp) -> list[Shad
     done: list[tuple[Rows, list[Any]]] = []
     failed: dict[str, list[Rows]] = {}
     began = time.perf_counter()
-    _attempt(package, group[:1], done, failed)
+    _attempt(version, group[:1], done, failed)
     latency_us = round((time.perf_counter() - began) * 1e6)
     alike: dict[tuple[str, ...], list[Rows]] = {}
     for rows in group[1:]:
         alike.setdefault(tuple(rows.features), []).append(rows)
     for part in alike.values():
-        _attempt(package, part, done, failed)
+        _attempt(version, part, done, failed)
     answered = (
         [stamp.batch([rows for rows, _ in done], list(chain.from_iterable(values for _, values in done)), latency_us)] if done else []
     )
     return answered + [stamp.batch(part, [], latency_us, error) for error, part in failed.items()]
 
 
-def _attempt(package: LoadedPackage, part: list[Rows], done: list[tuple[Rows, list[Any]]], failed: dict[str, list[Rows]]) -> None:
+def _attempt(version: LoadedVersion, part: list[Rows], done: list[tuple[Rows, list[Any]]], failed: dict[str, list[Rows]]) -> None:
     try:
-        values = _predict(package, part)
+        values = _predict(version, part)
     except MemoryError:  # the process is spent: its keeper starts another
         raise
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the model's own code may raise anything, and that is its evidence
@@ -95,7 +95,7 @@ def _attempt(package: LoadedPackage, part: list[Rows], done: list[tuple[Rows, li
         if not halves:
             failed.setdefault(f"{type(error).__name__}: {error}"[:_ERROR_CHARACTERS], []).append(part[0])
         for half in halves:
-            _attempt(package, half, done, failed)
+            _attempt(version, half, done, failed)
         return
     at = 0
     for rows in part:
@@ -112,9 +112,13 @@ def _halves(part: list[Rows]) -> list[list[Rows]]:
     return [[part[0].only(range(count // 2))], [part[0].only(range(count // 2, count))]] if count > 1 else []
 
 
-def _predict(package: LoadedPackage, part: list[Rows]) -> list[Any]:
+def _predict(version: LoadedVersion, part: list[Rows]) -> list[Any]:
     columns = {name: list(chain.from_iterable(rows.features[name] for rows in part)) for name in part[0].features}
-    predicted = package.predict(pd.DataFrame(columns))
+    needed = version.manifest.columns
+    missing = [name for name in needed if name not in columns]
+    if missing:
+        raise UsageError(f"Column '{missing[0]}' is missing.", f"The model needs: {', '.join(needed)}.")
+    predicted = version.predict(columns)
     count = sum(len(rows.rows) for rows in part)
     if len(predicted) != count:
         raise ValueError(f"{len(predicted)} answers to {count} rows")

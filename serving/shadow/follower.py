@@ -11,8 +11,6 @@ import time
 from dataclasses import replace
 
 from adapters.ledger import Ledger
-from adapters.model_cache import cached_package
-from adapters.package_store import LoadedPackage, load_package
 from adapters.pipeline_files import load_pipeline
 from adapters.settings import Settings
 from adapters.traffic_log import TrafficLog, epoch_us
@@ -23,6 +21,7 @@ from serving.shadow.answer import Rows, Stamp, answer, pick
 from serving.shadow.backlog import Backlog
 from serving.shadow.place import Place, load_place, place_file, save_place
 from serving.shadow.progress import GiveUp, Progress
+from serving.version import LoadedVersion, load_version
 
 _LEAST, _MOST = 64, 4096  # logged micro-batches in a group
 _FAST, _SLOW = 0.25, 1.0  # seconds for a group, between which its size stays
@@ -39,7 +38,7 @@ class Follower:
         self._settings, self._ledger, self._pipeline, self._give_up = settings, ledger, pipeline, give_up
         self._log = TrafficLog(settings.traffic / pipeline, settings.traffic_rules)
         self._file = place_file(settings, pipeline)
-        self._packages: dict[str, LoadedPackage] = {}
+        self._versions: dict[str, LoadedVersion] = {}
         self._size = _LEAST
         self._go_to(load_place(self._file))
 
@@ -115,17 +114,17 @@ class Follower:
         self._backlog.took(sum(len(batch.rows) for batch in batches))
 
     def _ask(self, model: ModelRef, place: Place, group: list[Rows]) -> list[ShadowBatch]:
-        return answer(self._package(model), group, self._stamp(model, place)) if group else []
+        return answer(self._version(model), group, self._stamp(model, place)) if group else []
 
     def _stamp(self, model: ModelRef, place: Place) -> Stamp:
         return Stamp(self._pipeline, model, place.epoch, _now_us)
 
-    def _package(self, model: ModelRef) -> LoadedPackage:
-        if model.digest not in self._packages:
-            if len(self._packages) > 1:  # the two of the route before
-                self._packages.clear()
-            self._packages[model.digest] = load_package(cached_package(self._settings, model), model.digest)
-        return self._packages[model.digest]
+    def _version(self, model: ModelRef) -> LoadedVersion:
+        if model.digest not in self._versions:
+            if len(self._versions) > 1:  # the two of the route before
+                self._versions.clear()
+            self._versions[model.digest] = load_version(self._settings, model)
+        return self._versions[model.digest]
 
     def _adapt(self, seconds: float, batches: int) -> None:
         if seconds > _SLOW:

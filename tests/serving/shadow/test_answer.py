@@ -12,7 +12,11 @@ from adapters.package_store import LoadedPackage, load_package, write_package
 from contracts.package import package_digest
 from contracts.rollout import ModelRef
 from contracts.spec import Params, PipelineSpec
-from serving.shadow.answer import Rows, Stamp, answer
+from contracts.traffic import ShadowBatch
+from serving.engine import choose_engine
+from serving.shadow.answer import Rows, Stamp
+from serving.shadow.answer import answer as answer_group
+from serving.version import LoadedVersion
 from tests.serving.shadow.conftest import SPEC, history, hour
 from training.fit import fit
 
@@ -40,6 +44,11 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> LoadedPackage:
 def packed(folder: Path, code: str) -> LoadedPackage:
     files = fit(history(400), PipelineSpec.model_validate(SPEC), Params(), code).files
     return load_package(write_package(folder, files), package_digest(files))
+
+
+def answer(package: LoadedPackage, group: list[Rows], stamp: Stamp) -> list[ShadowBatch]:
+    predict, engine = choose_engine(package)
+    return answer_group(LoadedVersion(stamp.model, package.manifest, predict, frozenset(), engine), group, stamp)
 
 
 def rows(*values: Any, name: str = "r") -> Rows:
