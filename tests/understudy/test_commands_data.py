@@ -61,7 +61,7 @@ def test_status_of_a_pipeline_that_never_ran_is_idle_and_names_every_promised_ke
 ) -> None:
     main([*tiny, "status", "tiny"])
     said = json.loads(capsys.readouterr().out)
-    promised = "pipeline champion previous candidate phase stage epoch route evidence shadow decisions"
+    promised = "pipeline champion previous candidate phase stage epoch route evidence shadow decisions engine"
     assert set(promised.split()) <= said.keys()
     assert said["phase"] == "idle"
 

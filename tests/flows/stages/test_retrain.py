@@ -11,7 +11,8 @@ import pytest
 
 from adapters.data_repo import DataRepo
 from adapters.ledger import Ledger
-from adapters.model_cache import cached_package
+from adapters.model_cache import cached_package, kept_package
+from adapters.onnx_runtime import proved_model
 from adapters.package_store import load_package
 from adapters.registry import Registry
 from adapters.registry.connection import connect
@@ -82,6 +83,8 @@ def test_a_retrain_goes_through_every_stage_in_order_and_leaves_a_version_that_a
     assert "there is no champion to compare with" in done.verdicts[1].reason
     package = load_package(cached_package(world, done.model), done.model.digest)
     assert abs(package.predict(table().tail(50)) - table().tail(50)["y"]).mean() < 2
+    proved = proved_model(kept_package(world, done.model.digest) or {})
+    assert (proved.engine, kept_package(world, "0" * 64)) == ("onnxruntime", None), proved.why
     assert things(world) == (1, 1, 1, 1, 1)
     assert not list((world.home / "work" / NAME).iterdir()), "its folder is gone"
     assert said[-1].startswith("Seconds by step: ingest ")

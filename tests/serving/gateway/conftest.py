@@ -18,7 +18,8 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Return a world with champions of several kinds."""
     world = World(tmp_path_factory.mktemp("gateway"))
     gradient = {"max_iter": 5}
-    world.route("demand", world.make("demand", "7", estimator="sklearn.ensemble.HistGradientBoostingRegressor", params=gradient))
+    boosting = "sklearn.ensemble.HistGradientBoostingRegressor"
+    world.route("demand", world.make("demand", "7", estimator=boosting, params=gradient, proved=True))
     world.route(
         "clicks", world.make("clicks", "1", task="binary", estimator="sklearn.ensemble.HistGradientBoostingClassifier", params=gradient)
     )

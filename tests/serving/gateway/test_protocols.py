@@ -123,6 +123,18 @@ def test_every_mlflow_form_gives_the_same_predictions(gateway: Gateway) -> None:
     assert (labels.headers["understudy-version"], labels.headers["x-request-id"]) == ("1", "mine")
 
 
+def test_a_model_says_which_engine_answers_and_why(gateway: Gateway) -> None:
+    proved, plain = (gateway.client.get(f"/v2/models/{name}").json() for name in ("demand", "clicks"))
+    assert (proved["platform"], proved["parameters"]["engine"]) == ("understudy_onnxruntime", "onnxruntime")
+    assert proved["parameters"]["engine_reason"].startswith("ONNX Runtime says what scikit-learn says: ")
+    assert plain["platform"] == "understudy_sklearn"
+    why = "The version was packaged before proofs were made."
+    assert plain["parameters"] == {"engine": "scikit-learn", "engine_reason": why}
+    shown = {one["pipeline"]: one["gateway"] for one in gateway.client.get("/status").json()["pipelines"]}
+    assert shown["clicks"]["engine"] == {"name": "scikit-learn", "why": why, "direct": True}
+    assert shown["demand"]["engine"]["name"] == "onnxruntime"
+
+
 def test_health_in_both_protocols(gateway: Gateway) -> None:
     for path in ("/ping", "/health", "/version", "/v2", "/v2/health/live", "/v2/models/demand/ready"):
         assert gateway.client.get(path).status_code == 200, path

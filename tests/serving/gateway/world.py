@@ -22,13 +22,15 @@ import numpy as np
 import pandas as pd
 
 from adapters.ledger import Ledger
-from adapters.package_store import load_files, write_package
+from adapters.onnx_runtime import OnnxModel, versions_here
+from adapters.package_store import coerce, load_files, write_package
 from adapters.settings import read_settings
 from adapters.traffic_log import TrafficLog
 from contracts.package import package_digest
 from contracts.rollout import Act, Arm, Decision, ModelRef, Phase, RolloutState, Route
 from contracts.spec import Params, PipelineSpec
-from training.fit import fit
+from training.fit import Fit, fit
+from training.parity.proof import Subject, proved_files
 
 ROOT = Path(__file__).parents[3]
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -86,8 +88,13 @@ class World:
         estimator: str = "sklearn.tree.DecisionTreeRegressor",
         code: str | None = None,
         params: dict[str, Any] | None = None,
+        proved: bool = False,
     ) -> Made:
-        """Fit a version and put its package into the registry."""
+        """Fit a version and put its package into the registry.
+
+        Args:
+            proved: with the proof that lets ONNX Runtime answer.
+        """
         frame = rows(shift)
         if task == "binary":
             frame["y"] = (frame["y"] > frame["y"].median()).astype(int)
@@ -95,9 +102,10 @@ class World:
             frame["y"] = pd.cut(frame["y"], 3, labels=["low", "middle", "high"]).astype(str)
         named = None if code is None else "features:build"
         one = fit(frame, spec(pipeline, task, estimator, named), Params(estimator=params or {}), code)
-        digest = package_digest(one.files)
-        folder = write_package(self.home / "registry" / pipeline / version, one.files)
-        answer = float(load_files(one.files, digest).predict(pd.DataFrame([ROW])).ravel()[0])
+        files = one.files | (_proof(one) if proved else {})
+        digest = package_digest(files)
+        folder = write_package(self.home / "registry" / pipeline / version, files)
+        answer = float(load_files(files, digest).predict(pd.DataFrame([ROW])).ravel()[0])
         return Made(ModelRef(version, digest, folder.as_uri(), "s1", one.cutoff), answer)
 
     def route(self, pipeline: str, champion: Made, shadow: Made | None = None, exposed: Made | None = None, share: float = 0.5) -> int:
@@ -129,6 +137,12 @@ class World:
         for one in self._gateways:
             one.stop()
         self.ledger.close()
+
+
+def _proof(one: Fit) -> dict[str, bytes]:
+    loaded = load_files(one.files, package_digest(one.files))
+    held_out = coerce(one.held_out, loaded.manifest)
+    return proved_files(Subject(loaded.manifest, loaded.model, loaded.build, held_out, versions_here()), one.files, OnnxModel)
 
 
 class Gateway:
