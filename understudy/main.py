@@ -29,6 +29,7 @@ _COMMANDS = {
     "lineage": ("lineage", "Say which rows trained a version, or which versions saw a row."),
     "pause": ("operate", "Stop judging until somebody resumes."),
     "promote": ("operate", "Make the candidate champion now, whatever the evidence."),
+    "quarantine": ("quarantine", "List what was set aside and why, or release it after a fix."),
     "replay": ("replay", "Send a file's rows as live requests, labels as feedback."),
     "reproduce": ("reproduce", "Refit a version from its lineage and compare the bytes."),
     "resume": ("operate", "Go on judging where it was paused."),

@@ -66,7 +66,7 @@ class _Forest:
         self._names, self._target = names, target
         self._known = {name: _codes(rows[name]) for name in names if not pd.api.types.is_numeric_dtype(rows[name].dtype)}
         self._classes = list(rows[target].value_counts().index) if classes else None
-        self._trees = ExtraTreesRegressor(n_estimators=20, min_samples_leaf=5, random_state=0, n_jobs=1)
+        self._trees = ExtraTreesRegressor(n_estimators=10, min_samples_leaf=5, random_state=0, n_jobs=1)
         few = thinned(rows, _MOST_ROWS)
         answers = self._answers(few)
         self._trees.fit(self._inputs(few), answers if answers.shape[1] > 1 else answers.ravel())

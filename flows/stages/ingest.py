@@ -10,8 +10,8 @@ import pandas as pd
 
 from adapters.batch import Batch
 from adapters.data_repo import DataRepo
-from adapters.parquet_files import write_parquet
 from adapters.pipeline_files import Pipeline
+from adapters.quarantine_files import QuarantineFiles
 from adapters.settings import Settings
 from adapters.sources import Seen
 from contracts.columns import EVENT_TIME
@@ -130,7 +130,6 @@ class _Taken:
         if failed and not self.kept and bool(self._arrived.behind(part.rows).all()) and len(part.rows):
             return False
         whole = pd.concat([part.rows, part.misfits]) if len(part.misfits) else part.rows
-        _keep_aside(settings, pipeline, parts.quarantined, _span(whole))
         if failed:
             raise _refusal(settings, pipeline, whole, failed)
         self._late = late
@@ -159,6 +158,7 @@ class _Taken:
             lateness=spec.source.lateness,
             retention=spec.source.retention,
         )
+        QuarantineFiles(self._settings, spec.name).keep(self._aside, before.watermark if before else None)
         snapshot = repo.add_batch(spec.name, batch)
         verdicts = tuple(self._verdicts.values())
         return IngestResult(snapshot, self.kept, aside, verdicts, self._docs, late - corrected, corrected, arrived.known)
@@ -203,15 +203,6 @@ def _span(rows: pd.DataFrame) -> str:
     return f"{rows[EVENT_TIME].min():%Y%m%dT%H%M%SZ}-{rows[EVENT_TIME].max():%Y%m%dT%H%M%SZ}"
 
 
-def _folder(settings: Settings, pipeline: Pipeline) -> Path:
-    return settings.home / "quarantine" / pipeline.spec.name
-
-
-def _keep_aside(settings: Settings, pipeline: Pipeline, quarantined: pd.DataFrame, span: str) -> None:
-    if not quarantined.empty:
-        write_parquet(quarantined, _folder(settings, pipeline) / f"{span}.parquet")
-
-
 def _failed(rows: pd.DataFrame, parts: Split, verdicts: tuple[Verdict, ...]) -> list[str]:
     """Return why a part does not pass."""
     failed = [verdict.reason for verdict in verdicts if verdict.outcome is Outcome.FAIL]
@@ -220,8 +211,7 @@ def _failed(rows: pd.DataFrame, parts: Split, verdicts: tuple[Verdict, ...]) -> 
 
 def _refusal(settings: Settings, pipeline: Pipeline, rows: pd.DataFrame, reasons: list[str]) -> BatchRefused:
     """Keep a refused batch's rows for looking at, and return the error that says why."""
-    path = _folder(settings, pipeline) / f"refused-{_span(rows)}.parquet"
-    write_parquet(rows.assign(**{REASONS: " ".join(reasons)}), path)
+    path = QuarantineFiles(settings, pipeline.spec.name).refuse(rows.assign(**{REASONS: " ".join(reasons)}), _span(rows))
     return BatchRefused(
         f"A batch of {len(rows)} rows of '{pipeline.spec.name}' was refused: {' '.join(reasons)}",
         f"No snapshot was made. The rows are in {path}; mend the source or the suite, then ingest again.",

@@ -57,8 +57,44 @@ def test_what_was_never_negative_stays_so() -> None:
 
 def test_a_column_with_gaps_may_keep_them() -> None:
     suite = propose_suite(sample([1.0, float("nan")]), spec_of())
-    guarded = {one["kwargs"]["column"] for one in suite["expectations"] if one["type"].endswith("not_be_null")}
-    assert guarded == {"at", "id", "c", "y"}
+    guarded = {
+        one["kwargs"]["column"]: one["kwargs"].get("mostly", 1) for one in suite["expectations"] if one["type"].endswith("not_be_null")
+    }
+    assert guarded == {"n": 0.0, "at": 1, "id": 1, "c": 1, "y": 1}
+    rare = propose_suite(sample([1.0] * 99 + [float("nan")]), spec_of())["expectations"]
+    (found,) = [one for one in rare if one["type"].endswith("not_be_null") and one["kwargs"]["column"] == "n"]
+    assert (found["kwargs"]["mostly"], found["meta"]["severity"]) == (0.96, "batch")
+
+
+def of_category(values: list[str]) -> list[tuple[str, float]]:
+    frame = sample([1.0] * len(values)).assign(c=values)
+    sets = [
+        one for one in propose_suite(frame, spec_of())["expectations"] if one["type"].endswith("in_set") and one["kwargs"]["column"] == "c"
+    ]
+    return [(one["meta"]["severity"], one["kwargs"].get("mostly", 1)) for one in sets]
+
+
+def test_many_rows_of_unknown_categories_refuse_the_batch_where_the_sample_knew_them_all_in_time() -> None:
+    assert of_category(["a", "b"] * 20) == [("warn", 1), ("batch", 0.95)]
+    assert of_category(["spring"] * 20 + ["summer"] * 20 + ["autumn"] * 10) == [("warn", 1)], "winter may come"
+
+
+def once(frame: pd.DataFrame, key: list[str]) -> dict[str, float]:
+    spec = spec_of()
+    spec = spec.model_copy(update={"columns": spec.columns.model_copy(update={"key": key})})
+    return {
+        str(one["kwargs"].get("column", one["kwargs"].get("column_list"))): one["kwargs"]["mostly"]
+        for one in propose_suite(frame, spec)["expectations"]
+        if "unique" in one["type"] and one["meta"]["severity"] == "batch"
+    }
+
+
+def test_what_names_a_row_in_the_sample_is_there_once_and_else_all_columns_together() -> None:
+    frame = sample([1.0, 2.0, 3.0, 4.0])
+    assert once(frame, ["id"]) == {"id": 0.99}
+    assert once(frame.assign(at=["1", "2", "3", "4"]), ["id"]) == {"id": 0.99, "at": 0.99}
+    assert once(frame, []) == {"['at', 'n', 'c', 'y']": 0.99}
+    assert once(sample([1.0] * 8), []) == {}, "where most rows are alike, repetition says nothing"
 
 
 def test_a_larger_target_is_said_but_not_set_aside() -> None:

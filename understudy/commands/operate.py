@@ -29,7 +29,7 @@ def _operator(kind: IntentKind, does: str) -> click.Command:
     @click.option("--actor", default=None, help="Who; user@host when not given.")
     @click.pass_context
     def command(ctx: click.Context, pipeline: str, reason: str, actor: str | None) -> None:
-        ctx.exit(_carry_out(ctx.obj, kind, pipeline, reason, actor or _me()))
+        ctx.exit(_carry_out(ctx.obj, kind, pipeline, reason, actor or me()))
 
     return command
 
@@ -85,7 +85,8 @@ def _tell_registry(settings: Settings, pipeline: Pipeline, done: TickResult) -> 
         click.echo(f"It is in force, but: {one} The next tick tells the registry again.", err=True)
 
 
-def _me() -> str:
+def me() -> str:
+    """Return who types: user@host."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's user without a name

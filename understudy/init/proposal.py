@@ -12,6 +12,7 @@ from contracts.columns import EVENT_TIME, RESERVED
 from contracts.duration import format_duration, parse_duration
 from contracts.errors import UsageError
 from contracts.spec import PipelineSpec
+from understudy.init.checks import propose_checks
 from understudy.init.decided import Decided, LeftOut
 from understudy.init.kinds import Feature, guess_key, sort_columns
 from understudy.init.leaks import find_leaks
@@ -66,6 +67,7 @@ class _Guesses:
     features: list[Feature]
     rhythm: Rhythm
     naive: float
+    checks: dict[str, Any]
 
 
 def propose(name: str, sample: Sample, target: str, asked_times: tuple[str, ...], asked_task: Task | None) -> Proposal:
@@ -95,7 +97,7 @@ def propose(name: str, sample: Sample, target: str, asked_times: tuple[str, ...]
         raise UsageError(f"{sample.path} has no column that could be a feature{_reasons(out)}.", "Give a file with more columns.")
     times = rows[EVENT_TIME]
     rhythm = find_rhythm(times)
-    found = _Guesses(task, time, key, features, rhythm, _naive(rows, target, rhythm, task))
+    found = _Guesses(task, time, key, features, rhythm, _naive(rows, target, rhythm, task), propose_checks(times, rhythm.stale))
     return Proposal(
         spec=_spec(name, sample, target, found),
         features=features,
@@ -180,7 +182,7 @@ def _spec(name: str, sample: Sample, target: str, found: _Guesses) -> dict[str, 
             "holdout": rhythm.holdout,
             "estimator": _ESTIMATOR + ("Regressor" if found.task == "regression" else "Classifier"),
         },
-        "checks": {"suite": "suite.json", "max_quarantined": 0.01},
+        "checks": {"suite": "suite.json", "max_quarantined": 0.01, **found.checks},
         "gates": [*([{"metric": metric, "max": limit}] if limit else []), {"metric": metric, "max_regression": 0.05}],
         "rollout": {
             "alpha": 0.05,

@@ -32,15 +32,16 @@ class Rhythm:
     max_age: str
     cooldown: str
     retrain: str
+    stale: str
 
 
-# block -> held out, rehearsed, longest stage, watched, monitored, oldest champion, cool-down, when to retrain
+# block -> held out, rehearsed, longest stage, watched, monitored, oldest champion, cool-down, when to retrain, oldest newest row
 _BY_BLOCK = {
-    "1m": ("1h", "2h", "1d", "2h", "2h", "1d", "1h", "0 * * * *"),
-    "1h": ("1d", "3d", "7d", "1d", "1d", "7d", "6h", "0 3 * * *"),
-    "1d": ("14d", "28d", "14d", "7d", "7d", "35d", "1d", "0 3 * * 1"),
-    "7d": ("84d", "182d", "84d", "28d", "84d", "182d", "28d", "0 3 1 * *"),
-    "28d": ("336d", "728d", "364d", "84d", "364d", "364d", "84d", "0 3 1 */3 *"),
+    "1m": ("1h", "2h", "1d", "2h", "2h", "1d", "1h", "0 * * * *", "3h"),
+    "1h": ("1d", "3d", "7d", "1d", "1d", "7d", "6h", "0 3 * * *", "3d"),
+    "1d": ("14d", "28d", "14d", "7d", "7d", "35d", "1d", "0 3 * * 1", "21d"),
+    "7d": ("84d", "182d", "84d", "28d", "84d", "182d", "28d", "0 3 1 * *", "84d"),
+    "28d": ("336d", "728d", "364d", "84d", "364d", "364d", "84d", "0 3 1 */3 *", "364d"),
 }
 
 
@@ -61,8 +62,8 @@ def find_rhythm(times: pd.Series) -> Rhythm:
     long_enough = [block for block in _BY_BLOCK if parse_duration(block) >= step]
     fine = [block for block in ("1m", "1h", "1d") if span / parse_duration(block) >= _FEWEST_BLOCKS and block in long_enough]
     block = fine[-1] if fine else (long_enough or ["28d"])[0]
-    held, rehearse, longest, watch, monitored, age, cooldown, cron = _BY_BLOCK[block]
-    return Rhythm(block, _holdout(times, held), _window(times, span), rehearse, longest, watch, monitored, age, cooldown, cron)
+    held, rehearse, longest, watch, monitored, age, cooldown, cron, stale = _BY_BLOCK[block]
+    return Rhythm(block, _holdout(times, held), _window(times, span), rehearse, longest, watch, monitored, age, cooldown, cron, stale)
 
 
 def _holdout(times: pd.Series, wanted: str) -> str:

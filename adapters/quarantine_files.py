@@ -1,0 +1,95 @@
+"""The files of a pipeline's quarantine: rows set aside, refused batches, rows that were released, and who released them."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from adapters.parquet_files import write_parquet
+from adapters.row_digest import row_digest
+from adapters.settings import Settings
+from contracts.columns import EVENT_TIME
+
+_REFUSED = "refused-"
+
+
+class QuarantineFiles:
+    """What `quarantine/PIPELINE` holds; whoever writes holds the data repository."""
+
+    def __init__(self, settings: Settings, pipeline: str) -> None:
+        self.folder = settings.home / "quarantine" / pipeline
+        self._journal = self.folder / "releasing.json"
+        self._audit = self.folder / "releases.jsonl"
+
+    def aside(self) -> list[Path]:
+        """Return the files of rows that were set aside, by time."""
+        return [path for path in sorted(self.folder.glob("*.parquet")) if not path.name.startswith(_REFUSED)]
+
+    def refused(self) -> list[Path]:
+        """Return the files of batches that were refused, by time."""
+        return sorted(self.folder.glob(f"{_REFUSED}*.parquet"))
+
+    def releases(self) -> list[dict[str, Any]]:
+        """Return who released what and why, oldest first."""
+        return [json.loads(line) for line in self._audit.read_text(encoding="utf-8").splitlines()] if self._audit.is_file() else []
+
+    def keep(self, parts: list[pd.DataFrame], watermark: datetime | None) -> None:
+        """Keep rows of a batch that is about to be committed; what a killed ingest left goes: rows after the watermark are read again."""
+        for path in self.aside():
+            if watermark is None or pd.read_parquet(path, columns=[EVENT_TIME])[EVENT_TIME].min() > watermark:
+                path.unlink()
+        for rows in parts:
+            if not rows.empty:
+                times = rows[EVENT_TIME]
+                span = f"{times.min():%Y%m%dT%H%M%SZ}-{times.max():%Y%m%dT%H%M%SZ}"
+                write_parquet(rows, self.folder / f"{span}-{row_digest(rows)[:8]}.parquet")
+
+    def refuse(self, rows: pd.DataFrame, span: str) -> Path:
+        """Keep the rows of a refused batch, and return where."""
+        path = self.folder / f"{_REFUSED}{span}.parquet"
+        write_parquet(rows, path)
+        return path
+
+    def begin_release(self, left: dict[Path, pd.DataFrame], record: dict[str, Any]) -> None:
+        """Note what each file is to hold after a release, and the record of it, before anything is done."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for path, rows in left.items():
+            write_parquet(rows, self._after(path))
+        text = json.dumps({"files": {path.name: row_digest(pd.read_parquet(path)) for path in left}, "record": record})
+        temporary = self._journal.with_suffix(".tmp")
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(self._journal)
+
+    def begun(self) -> dict[str, Any] | None:
+        """Return the record of a release that was begun and not finished; None where there is none."""
+        if not self._journal.is_file():
+            return None
+        record: dict[str, Any] = json.loads(self._journal.read_text(encoding="utf-8"))["record"]
+        return record
+
+    def finish_release(self, done: dict[str, Any]) -> None:
+        """Replace the files by what is left of them, and write the record; may be killed and called again."""
+        for name, digest in json.loads(self._journal.read_text(encoding="utf-8"))["files"].items():
+            path = self.folder / name
+            after = self._after(path)
+            if after.is_file() and path.is_file() and row_digest(pd.read_parquet(path)) == digest:
+                after.replace(path)
+            if path.is_file() and pd.read_parquet(path, columns=[EVENT_TIME]).empty:
+                path.unlink()
+        if not any(one["id"] == done["id"] for one in self.releases()):
+            with self._audit.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(done) + "\n")
+        self.drop_release()
+
+    def drop_release(self) -> None:
+        """Forget a release that was begun."""
+        for left in self.folder.glob(".after-*"):
+            left.unlink()
+        self._journal.unlink(missing_ok=True)
+
+    def _after(self, path: Path) -> Path:
+        return self.folder / f".after-{path.name}"
