@@ -120,6 +120,14 @@ class DataRepo:
         rows = rows.sort_values(EVENT_TIME, kind="stable", ignore_index=True)
         return rows if columns is None else rows[list(columns)]
 
+    def files(self, snapshot: Snapshot) -> list[Path]:
+        """Return a snapshot's Parquet files, brought here, in the order in which they came.
+
+        Raises:
+            OutsideError: bytes are not here and the remote cannot give them.
+        """
+        return self._files(snapshot, snapshot.partitions)
+
     def add(self, pipeline: str, frame: pd.DataFrame, quarantined: pd.DataFrame, key: Sequence[str]) -> Snapshot:
         """Make a snapshot of the newest one and these further rows; when it returns, its bytes are in the remote and its tag exists.
 

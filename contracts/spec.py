@@ -108,6 +108,12 @@ class Columns(StrictModel):
 Window = Duration | Literal["all"]
 
 
+class Sample(StrictModel):
+    """How much of a window is fitted, where it is larger than memory."""
+
+    rows: int = Field(ge=1, description="so many rows, by a seeded hash of their key: the same on any machine")
+
+
 class Train(StrictModel):
     """What is fitted, on which rows, and which rows are held out."""
 
@@ -119,6 +125,7 @@ class Train(StrictModel):
     estimator: str
     features: str | None = Field(None, description="module:function shipped in the package")
     encode: Literal["ordinal", "onehot"] | None = Field(None, description="categorical columns; chosen by estimator when null")
+    sample: Sample | None = Field(None, description="a window that is larger than memory is streamed, and so many of its rows are fitted")
     timeout: Duration = Field(parse_duration("6h"), description="a fit that takes longer is stopped, and the run fails")
 
     @property
@@ -142,6 +149,8 @@ class Train(StrictModel):
     def _windows_differ(self) -> Train:
         if isinstance(self.window, list) and not 1 < len(set(self.window)) == len(self.window):
             raise ValueError("several windows are at least two, all different; write a single one without brackets")
+        if self.sample is not None and len(self.windows) > 1:
+            raise ValueError("train.sample takes rows of one window, and train.window names several; keep one of them")
         if self.choose_on is not None and not isinstance(self.window, list):
             raise ValueError("choose_on chooses among several windows, and train.window names one; take choose_on out")
         return self

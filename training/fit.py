@@ -53,17 +53,31 @@ def split(frame: pd.DataFrame, spec: PipelineSpec) -> Split:
     """
     rows = frame.dropna(subset=[spec.columns.target]).sort_values(EVENT_TIME, kind="stable")
     if rows.empty:
-        raise UsageError("The snapshot has no labelled row.", "Ingest more data, or check columns.target.")
+        raise no_label()
     edge = rows[EVENT_TIME].iloc[-1] - spec.train.holdout
     held_out, fitted = rows[rows[EVENT_TIME] > edge], within(rows, edge, spec.train.reach)
     if fitted.empty:
-        raise UsageError(
-            f"train.holdout ({spec.train.holdout}) holds out every row of the snapshot.",
-            "Shorten train.holdout, or ingest a longer history.",
-        )
+        raise held_out_all(spec)
     if held_out.empty:
-        raise UsageError(f"train.holdout ({spec.train.holdout}) holds out no row of the snapshot.", "Lengthen train.holdout.")
+        raise held_out_none(spec)
     return Split(fitted, held_out, fitted[EVENT_TIME].iloc[-1].to_pydatetime(), edge)
+
+
+def no_label() -> UsageError:
+    """Return the error that there is nothing to learn from."""
+    return UsageError("The snapshot has no labelled row.", "Ingest more data, or check columns.target.")
+
+
+def held_out_all(spec: PipelineSpec) -> UsageError:
+    """Return the error that nothing is left to fit on."""
+    return UsageError(
+        f"train.holdout ({spec.train.holdout}) holds out every row of the snapshot.", "Shorten train.holdout, or ingest a longer history."
+    )
+
+
+def held_out_none(spec: PipelineSpec) -> UsageError:
+    """Return the error that nothing is left to judge on."""
+    return UsageError(f"train.holdout ({spec.train.holdout}) holds out no row of the snapshot.", "Lengthen train.holdout.")
 
 
 def fit(frame: pd.DataFrame, spec: PipelineSpec, params: Params, feature_code: str | None) -> Fit:
@@ -71,7 +85,11 @@ def fit(frame: pd.DataFrame, spec: PipelineSpec, params: Params, feature_code: s
 
     Where the spec names several windows, the rows before the holdout choose one, and it is fitted anew up to the holdout.
     """
-    parts = split(frame, spec)
+    return fit_split(split(frame, spec), spec, params, feature_code)
+
+
+def fit_split(parts: Split, spec: PipelineSpec, params: Params, feature_code: str | None) -> Fit:
+    """Fit the spec's estimator on rows that are split already."""
     window, tried = choose_window(parts.fitted, parts.edge, spec, params, feature_code)
     rows = within(parts.fitted, parts.edge, window)
     model, types = fit_model(rows, spec, params, feature_code)

@@ -16,6 +16,7 @@ from adapters.package_store import LoadedPackage, load_package, read_files
 from adapters.parquet_files import write_parquet
 from adapters.pipeline_files import Pipeline
 from adapters.settings import Settings
+from adapters.table_stream import Wanted, count_rows, read_chunks
 from contracts.columns import EVENT_TIME
 from contracts.rollout import ModelRef
 from contracts.spec import PipelineSpec
@@ -27,6 +28,8 @@ from training.compare import Answers, Evaluation, by_row, compare, unmeasured, u
 
 _POINTS = 60  # of the error over held-out time
 _RECORDED_ROWS = 10_000
+_WHOLE = 100_000  # held-out rows; more of them are streamed
+_ROWS_AT_ONCE = 25_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,9 @@ class Rival:
 
     model: ModelRef
     load: Callable[[], Answering]
+
+
+_Ask = Callable[[Answering, pd.DataFrame], Answers]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,31 +64,39 @@ def evaluate_stage(settings: Settings, pipeline: Pipeline, fitted: FitResult, ch
         OutsideError: the champion's package could not be fetched.
     """
     work, spec = Work(workdir), pipeline.spec
-    rows = pd.read_parquet(work.held_out)
+    ask, rows = _reading(spec, work.held_out)
     with cluster_of(settings, spec.compute) if len(rows) > BLOCK_ROWS else nullcontext() as cluster:
 
         def package(folder: Path, digest: str) -> Answering:
             return load_package(folder, digest) if cluster is None else OnCluster(cluster, Shipped(digest, read_files(folder)))
 
         rival = None if champion is None else Rival(champion, lambda: package(cached_package(settings, champion), champion.digest))
-        held = hold_trial(spec, rows, package(work.package, fitted.digest), rival)
+        held = hold_trial(spec, rows, package(work.package, fitted.digest), rival, ask)
     _keep(work, spec, held)
     write_json(work.result("evaluate"), held.evaluation)
     return held.evaluation
 
 
-def hold_trial(spec: PipelineSpec, held_out: pd.DataFrame, candidate: Answering, champion: Rival | None) -> Trial:
+def hold_trial(
+    spec: PipelineSpec,
+    held_out: pd.DataFrame,
+    candidate: Answering,
+    champion: Rival | None,
+    ask: _Ask | None = None,
+) -> Trial:
     """Let candidate and champion answer the held-out rows that neither was fitted on; a backtest does the same.
 
     Args:
         held_out: rows that the candidate has not seen.
         champion: its package is loaded only where some rows are fair to both.
+        ask: what a package says to some of these rows, where they do not hold its features themselves.
     """
+    ask = ask or _answers
     rows = held_out if champion is None else unseen(held_out, pd.Timestamp(champion.model.cutoff))
     nothing_fair = rows.empty
     rows = held_out if nothing_fair else rows
-    rival = None if champion is None or nothing_fair else _answers(champion.load(), rows)
-    mine = _answers(candidate, rows)
+    rival = None if champion is None or nothing_fair else ask(champion.load(), rows)
+    mine = ask(candidate, rows)
     overall, slices = compare(spec, rows, mine, rival)
     found = Evaluation(overall, slices, champion.model.version if champion else None, len(held_out) - len(rows))
     return Trial(unmeasured(found) if nothing_fair else found, rows, mine, rival)
@@ -91,6 +105,28 @@ def hold_trial(spec: PipelineSpec, held_out: pd.DataFrame, candidate: Answering,
 def _answers(package: Answering, rows: pd.DataFrame) -> Answers:
     said = in_blocks(package, rows) if isinstance(package, LoadedPackage) else package.predict(rows)
     return Answers(said, package.manifest.classes)
+
+
+def _reading(spec: PipelineSpec, held_out: Path) -> tuple[_Ask, pd.DataFrame]:
+    """Return the held-out rows and how a package is asked about them; where the spec samples, many rows come without their features."""
+    if spec.train.sample is None or (count_rows(held_out) or 0) <= _WHOLE:
+        return _answers, pd.read_parquet(held_out)
+    slices = [gate.slice for gate in spec.gates if gate.slice is not None]
+    narrow = pd.read_parquet(held_out, columns=list(dict.fromkeys([EVENT_TIME, spec.columns.target, *slices])))
+    return lambda package, rows: _streamed(package, held_out, rows.index.to_numpy()), narrow
+
+
+def _streamed(package: Answering, path: Path, places: np.ndarray) -> Answers:
+    """Return what a package says to the rows at these places of a Parquet file, which is read a piece at a time."""
+    names = list(package.manifest.columns)
+    said, first = [], 0
+    for frame, _ in read_chunks(path, Wanted(names, (), ()), _ROWS_AT_ONCE):
+        low, high = np.searchsorted(places, [first, first + len(frame)])
+        here = frame.iloc[places[low:high] - first]
+        if not here.empty:
+            said.append(_answers(package, here).values)
+        first += len(frame)
+    return Answers(np.concatenate(said), package.manifest.classes)
 
 
 def _recorded(rows: pd.DataFrame, said: Answers) -> pd.DataFrame:

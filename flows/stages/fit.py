@@ -7,6 +7,8 @@ from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
+from pyarrow import compute
 
 from adapters.data_repo import DataRepo
 from adapters.onnx_runtime import OnnxModel, versions_here
@@ -14,14 +16,19 @@ from adapters.package_store import coerce, load_files, write_package
 from adapters.parquet_files import write_parquet
 from adapters.pipeline_files import Pipeline
 from adapters.settings import Settings
+from adapters.snapshot_stream import FILE, ROW, open_snapshot
+from adapters.table_stream import parquet_groups
 from contracts.columns import EVENT_TIME
 from contracts.package import package_digest
 from contracts.snapshot import Snapshot
 from contracts.spec import PipelineSpec
 from flows.stages.work import Work
-from training.fit import Fit, fit
+from training.fit import Fit, Split, fit, fit_split, held_out_all, held_out_none, no_label
 from training.parity.proof import Subject, proved_files
+from training.sample import Sampler
 from training.windows import Tried
+
+_FIRST_ROWS = 10_000  # held-out rows of a streamed window on which a package is tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +68,23 @@ def fit_stage(settings: Settings, pipeline: Pipeline, snapshot_id: str, workdir:
     """
     repo, work = DataRepo(settings), Work(workdir)
     snapshot = repo.get(pipeline.spec.name, snapshot_id)
-    done = fit(read_rows(repo, snapshot, pipeline.spec), pipeline.spec, pipeline.params, pipeline.feature_code)
+    if pipeline.spec.train.sample is None:
+        done = fit(read_rows(repo, snapshot, pipeline.spec), pipeline.spec, pipeline.params, pipeline.feature_code)
+        write_parquet(done.held_out, work.held_out)
+        held_out = len(done.held_out)
+    else:
+        parts, held_out = sampled_split(repo, snapshot, pipeline, work.held_out)
+        done = fit_split(parts, pipeline.spec, pipeline.params, pipeline.feature_code)
     files = done.files | _proof(done)
     write_package(work.package, files)
-    write_parquet(done.held_out, work.held_out)
     digest = package_digest(files)
-    return FitResult(snapshot_id, done.cutoff, done.fitted_rows, len(done.held_out), digest, done.window, done.tried)
+    return FitResult(snapshot_id, done.cutoff, done.fitted_rows, held_out, digest, done.window, done.tried)
+
+
+def needed_columns(spec: PipelineSpec) -> list[str]:
+    """Return the columns that fitting and judging need."""
+    slices = [gate.slice for gate in spec.gates if gate.slice is not None]
+    return list(dict.fromkeys([EVENT_TIME, *spec.columns.features.all, spec.columns.target, *slices]))
 
 
 def _proof(done: Fit) -> dict[str, bytes]:
@@ -78,13 +96,53 @@ def _proof(done: Fit) -> dict[str, bytes]:
 
 def read_rows(repo: DataRepo, snapshot: Snapshot, spec: PipelineSpec) -> pd.DataFrame:
     """Return the rows that the spec's window and holdout can reach, with the columns that fitting and judging need."""
-    slices = [gate.slice for gate in spec.gates if gate.slice is not None]
-    columns = list(dict.fromkeys([EVENT_TIME, *spec.columns.features.all, spec.columns.target, *slices]))
+    columns = needed_columns(spec)
     reach = spec.train.reach
     if reach is None:
         return repo.frame(snapshot, columns)
     newest = _newest_label(repo, snapshot, spec)
     return repo.frame(snapshot, columns, since=None if newest is None else newest - spec.train.holdout - reach)
+
+
+def sampled_split(repo: DataRepo, snapshot: Snapshot, pipeline: Pipeline, held_out: Path) -> tuple[Split, int]:
+    """Stream a snapshot: a sample of the window to fit, and every held-out row to a Parquet file, in order of event time.
+
+    Returns:
+        the split, with the first of the held-out rows, and how many these are in all. Its cutoff is the newest row of the window,
+        sampled or not.
+
+    Raises:
+        UsageError: nothing is left to fit on or to hold out.
+    """
+    spec, train = pipeline.spec, pipeline.spec.train
+    if train.sample is None:
+        raise ValueError("a window is streamed where the spec asks for a sample")
+    target, columns = spec.columns.target, needed_columns(spec)
+    with open_snapshot(repo.files(snapshot), snapshot.key) as stream:
+        newest = stream.newest(target)
+        if newest is None:
+            raise no_label()
+        edge = newest - train.holdout
+        after = None if train.reach is None else edge - train.reach
+        key = list(snapshot.key) or columns
+        sampler = Sampler(train.sample.rows, key, pipeline.params.seed, [FILE, ROW])
+        cutoff = None
+        for table in stream.tables(list(dict.fromkeys([*columns, *key])), target, after, edge):
+            sampler.add(table)
+            cutoff = max(filter(None, (cutoff, compute.max(table[EVENT_TIME]).as_py())), default=None)
+        if cutoff is None:
+            raise held_out_all(spec)
+        rows, first = 0, []
+        held_out.parent.mkdir(parents=True, exist_ok=True)
+        with parquet_groups(held_out, {}) as groups:
+            for table in stream.tables(columns, target, edge, None, ordered=True):
+                groups.add(table.select(columns))
+                first += [table.select(columns)] if rows < _FIRST_ROWS else []
+                rows += len(table)
+    if not rows:
+        raise held_out_none(spec)
+    fitted = sampler.taken().sort_by([(EVENT_TIME, "ascending"), (FILE, "ascending"), (ROW, "ascending")]).select(columns).to_pandas()
+    return Split(fitted, pa.concat_tables(first).to_pandas(), cutoff, pd.Timestamp(edge)), rows
 
 
 def _newest_label(repo: DataRepo, snapshot: Snapshot, spec: PipelineSpec) -> datetime | None:

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 import pandas as pd
+from pyarrow import parquet  # type: ignore[import-untyped]  # pyarrow ships no types
 
 from adapters.code_version import code_version
 from adapters.data_repo import DataRepo
@@ -61,7 +62,7 @@ def register_stage(
         digest=fitted.digest,
         cutoff=fitted.cutoff,
         report=write_report(settings, pipeline, snapshot, work),
-        example=pd.read_parquet(work.held_out).head(_EXAMPLE_ROWS),
+        example=_first_rows(work.held_out),
         passed=all_passed(verdicts),
         trigger=trigger,
         metrics=_metrics(fitted, evaluation),
@@ -70,9 +71,17 @@ def register_stage(
     return Registry(settings).register(given)
 
 
+def _first_rows(path: Path) -> pd.DataFrame:
+    with parquet.ParquetFile(path) as file:
+        first: pd.DataFrame = next(file.iter_batches(_EXAMPLE_ROWS)).to_pandas()
+    return first
+
+
 def _params(pipeline: Pipeline, fitted: FitResult) -> dict[str, str]:
     train = pipeline.spec.train
     found = {"estimator": train.estimator, "window": fitted.window, "holdout": str(train.holdout), "seed": str(pipeline.params.seed)}
+    if train.sample is not None:
+        found["sample"] = str(train.sample.rows)
     if fitted.tried:
         found["windows"] = ", ".join(one.window for one in fitted.tried)
     return found | {f"estimator.{name}": str(value) for name, value in pipeline.params.estimator.items()}
