@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from adapters.shadow_limits import USUAL_SHADOW, ShadowLimits, read_shadow_limits
 from adapters.traffic_rules import USUAL, TrafficRules, read_traffic_rules
 from contracts.errors import UsageError
 
@@ -49,6 +50,7 @@ class Settings:
     data_repo_url: str | None = None
     dask: str | None = None
     traffic_rules: TrafficRules = USUAL
+    shadow_limits: ShadowLimits = USUAL_SHADOW
 
     @property
     def services_file(self) -> Path:
@@ -161,4 +163,5 @@ def read_settings(home: Path | None = None, pipelines: Path | None = None) -> Se
         data_repo_url=shared,
         dask=env.get("UNDERSTUDY_DASK") or None,
         traffic_rules=read_traffic_rules(),
+        shadow_limits=read_shadow_limits(),
     )

@@ -17,7 +17,7 @@ from contracts.rollout import Route, ShadowView
 from contracts.traffic import Position
 from serving.shadow.backlog import Backlog
 from serving.shadow.place import Place, load_place, place_file
-from serving.shadow.progress import MEMORY_BYTES, OUT_OF_MEMORY, GiveUp, Lines, Progress
+from serving.shadow.progress import OUT_OF_MEMORY, GiveUp, Lines, Progress
 
 HANG_SECONDS = 120.0  # for a group of answers
 _START_SECONDS = 120.0  # for the first sign of life
@@ -57,7 +57,7 @@ class Keeper:
             return
         self._listen(now)
         if self._process.poll() is not None:
-            self._bury(now, _manner(self._process.returncode))
+            self._bury(now, _manner(self._process.returncode, self._settings.shadow_limits.memory_bytes))
             return
         patience = self._hang_seconds if self._heard > self._started else _START_SECONDS
         if now - self._heard > patience:
@@ -148,7 +148,7 @@ def _utc(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def _manner(code: int) -> str:
+def _manner(code: int, memory_bytes: int) -> str:
     if code == OUT_OF_MEMORY:
-        return f"ran out of its {MEMORY_BYTES // 1024**3} GiB of memory"
+        return f"ran out of its {memory_bytes / 1024**3:g} GiB of memory"
     return f"was killed by signal {-code}" if code < 0 else f"exited with code {code}"

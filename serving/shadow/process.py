@@ -22,9 +22,8 @@ from adapters.settings import Settings
 from contracts.errors import UnderstudyError
 from serving.shadow.follower import Follower
 from serving.shadow.place import place_file
-from serving.shadow.progress import MEMORY_BYTES, OUT_OF_MEMORY, GiveUp, tell
+from serving.shadow.progress import OUT_OF_MEMORY, GiveUp, tell
 
-NICENESS = 10  # users' answers come first
 _IDLE_SECONDS = 0.1
 _TELL_SECONDS = 0.25
 _TROUBLE_SECONDS = 2.0
@@ -48,8 +47,11 @@ def follow(settings: Settings, pipeline: str, pipe: int, give_up: str | None) ->
         give_up: a GiveUp as JSON, or None.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the keeper
-    os.nice(NICENESS)
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    limits = settings.shadow_limits
+    os.nice(limits.niceness)
+    resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
+    if limits.cpus is not None:
+        os.sched_setaffinity(0, limits.cpus)
     threading.Thread(target=_leave_with_keeper, daemon=True).start()
     for name in _HEAVY:
         importlib.import_module(name)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-MEMORY_BYTES = 4 * 1024**3  # address space of an answering process; one with everything imported has 0.6 GB
-OUT_OF_MEMORY = 86  # its exit code
+OUT_OF_MEMORY = 86  # the exit code of an answering process that ran into its limit
 
 
 @dataclass(frozen=True, slots=True)

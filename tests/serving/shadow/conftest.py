@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -62,10 +63,11 @@ class World:
     settings: Settings
     ledger: Ledger
     logged: int = 0
+    name: str = "demand"
 
     @property
     def log(self) -> TrafficLog:
-        return TrafficLog(self.settings.traffic / "demand")
+        return TrafficLog(self.settings.traffic / self.name)
 
     def model(self, version: str, fitted_until: int, code: str = PLAIN) -> ModelRef:
         """Fit a version on the hours before a number, and keep its package."""
@@ -74,8 +76,8 @@ class World:
         return ModelRef(version, package_digest(files), folder.as_uri(), "s1", hour(fitted_until - 1))
 
     def route(self, epoch: int, champion: ModelRef, shadow: ModelRef | None, phase: Phase = Phase.RUNNING) -> None:
-        before = self.ledger.state("demand")
-        state = replace(fresh_state("demand"), revision=before.revision + 1, phase=phase, stage=0, route=Route(epoch, champion, shadow))
+        before = self.ledger.state(self.name)
+        state = replace(fresh_state(self.name), revision=before.revision + 1, phase=phase, stage=0, route=Route(epoch, champion, shadow))
         self.ledger.save(Decision(Act.START, state, "a test"), hour(0))
 
     def serve(self, hours: range, version: str, epoch: int, **features: list[Any]) -> None:
@@ -85,7 +87,7 @@ class World:
             draw = {"a": [number / 100], "b": [number % 9], "kind": ["x"]} | features
             log.append(
                 AnsweredBatch(
-                    "demand", version, epoch, "champion", 1.0, time.time_ns() // 1000, 900, [f"h{number}"], [0], [epoch_us(hour(number))],
+                    self.name, version, epoch, "champion", 1.0, time.time_ns() // 1000, 900, [f"h{number}"], [0], [epoch_us(hour(number))],
                     [None], draw, [0.0],
                 )
             )  # fmt: skip
@@ -119,7 +121,7 @@ class World:
         deadline = time.monotonic() + seconds
         view = None
         while time.monotonic() < deadline:
-            view = self.ledger.shadow("demand")
+            view = self.ledger.shadow(self.name)
             if view is not None and told(view):
                 return view
             time.sleep(0.05)
@@ -145,10 +147,11 @@ class World:
             time.sleep(0.05)
 
     @contextmanager
-    def shadow(self) -> Iterator[subprocess.Popen[bytes]]:
+    def shadow(self, **more: str) -> Iterator[subprocess.Popen[bytes]]:
         """Run the shadow process as `understudy up` does."""
         env = {name: value for name, value in os.environ.items() if not name.startswith("UNDERSTUDY_")} | {"PYTHONPATH": str(ROOT)}
         env |= {"UNDERSTUDY_HOME": str(self.settings.home), "UNDERSTUDY_PIPELINES": str(self.settings.pipelines)}
+        env |= more
         with (self.settings.home / "shadow.log").open("ab") as log:
             process = subprocess.Popen([sys.executable, "-m", "serving.shadow"], env=env, stderr=log, cwd=self.settings.home)
         try:
@@ -156,6 +159,14 @@ class World:
         finally:
             process.terminate()
             process.wait(10)
+
+
+def copy_of(world: World, name: str) -> World:
+    """Return another pipeline in the same home, with the same files."""
+    folder = world.settings.pipelines / name
+    shutil.copytree(world.settings.pipelines / world.name, folder)
+    (folder / "pipeline.yaml").write_text(yaml.safe_dump(SPEC | {"name": name}))
+    return World(world.settings, world.ledger, name=name)
 
 
 @pytest.fixture

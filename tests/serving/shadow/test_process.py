@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 
 from adapters.process_log import configure_log
+from adapters.shadow_limits import read_shadow_limits
+from contracts.errors import UsageError
 from contracts.traffic import ShadowBatch
 from serving.shadow.wiring import Supervisor
-from tests.serving.shadow.conftest import World
+from tests.serving.shadow.conftest import World, copy_of
 
 
 def children(pid: int) -> list[int]:
@@ -72,6 +74,34 @@ def test_killed_with_dash_nine_it_goes_on_where_it_was(world: World) -> None:
     seen = Counter(name for batch in world.log.read(ShadowBatch, "shadow-2") for name in batch.request_ids)
     assert max(seen.values()) <= 3
     assert sum(count - 1 for count in seen.values()) <= 2 * 64  # the last group of each that was killed, at most
+
+
+def test_two_pipelines_have_a_process_each_within_its_limits_and_one_that_dies_costs_the_other_nothing(world: World) -> None:
+    other = copy_of(world, "supply")
+    world.serve(range(300, 400), "1", 1)
+    other.serve(range(300, 400), "1", 1)
+    deadly = world.model("2", 200, CODE.format("os._exit(7)"))
+    other.route(2, other.model("1", 100), other.model("3", 200))
+    world.route(2, world.model("1", 100), deadly)
+    cpu = min(os.sched_getaffinity(0))
+    limits = {"MEMORY_MB": "2048", "NICE": "3", "CPUS": str(cpu)}
+    with world.shadow(**{f"UNDERSTUDY_SHADOW_{name}": value for name, value in limits.items()}) as process:
+        other.await_caught_up(2, rows=100)
+        view = world.await_view(lambda view: view.error is not None)
+        assert (view.error, view.rows) == ("the shadow process exited with code 7", 0)
+        (child,) = [one for one in children(process.pid) if "supply" in Path(f"/proc/{one}/cmdline").read_text()]
+        assert os.sched_getaffinity(child) == {cpu}
+        assert str(2048 * 1024**2) in Path(f"/proc/{child}/limits").read_text()
+        assert os.getpriority(os.PRIO_PROCESS, child) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 3)
+    assert other.hours("3", 2) == list(range(300, 400))
+    assert other.failed("3", 2) == {}
+
+
+@pytest.mark.parametrize(("name", "value"), [("MEMORY_MB", "1"), ("NICE", "-5"), ("CPUS", "4096"), ("CPUS", "all")])
+def test_a_limit_that_is_none_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"UNDERSTUDY_SHADOW_{name}", value)
+    with pytest.raises(UsageError, match=f"UNDERSTUDY_SHADOW_{name}"):
+        read_shadow_limits()
 
 
 CODE = """
