@@ -36,7 +36,7 @@ class PackagedModel:
 
 def _column(values: pd.Series, kind: str) -> pd.Series:
     if kind == "str":
-        return values.astype("object").where(values.notna(), None)
+        return values.astype("object").where(values.notna(), np.nan)  # NaN is what stood for missing when the model was fitted
     return values.astype(np.dtype(_DTYPES[kind]))
 
 
