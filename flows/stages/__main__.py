@@ -6,10 +6,12 @@ UNDERSTUDY_HOME, as everywhere.
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from adapters.pipeline_files import Pipeline, load_pipeline
@@ -24,6 +26,7 @@ from flows.stages.work import Work, read_json, write_json
 from training.compare import Evaluation
 
 _TRIGGER = Trigger(Cause.OPERATOR, "dvc repro", "dvc")
+_LOCK = Path("dvc.lock")
 _T = TypeVar("_T")
 
 
@@ -73,8 +76,20 @@ def _register(here: _Context) -> None:
 
 def _submit(here: _Context) -> None:
     model = here.read("register", ModelRef)
+    _keep_lock(here, model)
     asks = STAGES["submit"](here.settings, here.pipeline.spec.name, model, here.verdicts(), _TRIGGER)
     print(f"Version {model.version} {'asks to become champion' if asks else 'is not submitted: a gate was not met'}.")
+
+
+def _keep_lock(here: _Context, model: ModelRef) -> None:
+    """Keep DVC's own record of the run with the version: the stages up to this one, with the digest of all that they read and wrote."""
+    if not _LOCK.is_file():
+        return  # somebody runs the stage by hand
+    from adapters.registry import Registry
+
+    with TemporaryDirectory() as folder:
+        shutil.copy(_LOCK, folder)
+        Registry(here.settings).keep_report(here.pipeline.spec.name, model.version, Path(folder), "dvc")
 
 
 _RUN: dict[str, Callable[[_Context], None]] = {

@@ -103,7 +103,9 @@ def test_wrong_use_of_the_stage_command_is_answered(
     assert message in capsys.readouterr().err
 
 
-def test_dvc_repro_in_a_clean_clone_registers_and_submits_a_version_and_shows_its_metrics(tmp_path: Path, mlflow_database: Path) -> None:
+def test_who_only_knows_dvc_reproduces_in_a_clean_clone_and_compares_metrics_plots_and_experiments(
+    tmp_path: Path, mlflow_database: Path
+) -> None:
     clone = tmp_path / "clone"
     _clone(clone)
     home = clone / ".understudy"
@@ -121,9 +123,21 @@ def test_dvc_repro_in_a_clean_clone_registers_and_submits_a_version_and_shows_it
     assert "Version 1 asks to become champion." in said
     (shown,) = json.loads(dvc("metrics", "show", "--json"))[""]["data"].values()
     assert shown["data"]["overall"]["candidate"]["log_loss"] < 2
-    assert "Stage 'fit' didn't change, skipping" in dvc("repro")
     status = subprocess.run(["git", "status", "--porcelain"], cwd=clone, capture_output=True, text=True, check=True).stdout
     assert status == "?? dvc.lock\n"
+    (kept,) = home.glob("mlartifacts/ad_clicks/*/artifacts/dvc/dvc.lock")
+    known = yaml.safe_load(kept.read_text())["stages"]
+    assert list(known) == list(STAGES)[:-1], "the record of the run that made the version is kept with it"
+    assert known["fit"] == yaml.safe_load((clone / "dvc.lock").read_text())["stages"]["fit"]
+
+    _git(clone, "add", "dvc.lock")
+    _git(clone, "commit", "-q", "-m", "a run")
+    dvc("exp", "run", "--name", "slow", "-S", "pipelines/ad_clicks/params.yaml:estimator.learning_rate=0.9", "evaluate")
+    (changed,) = json.loads(dvc("metrics", "diff", "--json")).values()
+    assert changed["overall.candidate.log_loss"]["diff"] > 0
+    points = next(iter(json.loads(dvc("plots", "diff", "--json"))["data"].values()))
+    assert set(points[0]["revisions"]) == {"HEAD", "workspace"}
+    assert "slow" in dvc("exp", "show", "--no-pager", "--csv")
 
 
 def _clone(clone: Path) -> None:
@@ -143,6 +157,10 @@ def _clone(clone: Path) -> None:
     content["checks"] = {"suite": "none.json"}  # Great Expectations' import would be most of the time
     content["gates"] = [{"metric": "log_loss", "max": 2}]
     spec.write_text(yaml.safe_dump(content))
-    who = ["-c", "user.name=a", "-c", "user.email=a@b"]
-    for arguments in (["init", "-q"], ["add", "-A"], [*who, "commit", "-q", "-m", "all"]):
-        subprocess.run(["git", *arguments], cwd=clone, capture_output=True, check=True)
+    for arguments in (["init", "-q"], ["config", "user.name", "a"], ["config", "user.email", "a@b"], ["add", "-A"]):
+        _git(clone, *arguments)
+    _git(clone, "commit", "-q", "-m", "all")
+
+
+def _git(folder: Path, *arguments: str) -> None:
+    subprocess.run(["git", *arguments], cwd=folder, capture_output=True, check=True)
