@@ -14,6 +14,7 @@ from serving.columns import BadRequest, Columns, read_columns, shown
 from serving.tensors import choose_labels
 
 FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
+OUTPUTS = ("probability", "label")
 _TRUE, _FALSE = ("true", "1"), ("false", "0")
 
 
@@ -100,7 +101,21 @@ def _parsed(text: str | None, kind: str) -> Any:
     return number if np.isfinite(number) else text
 
 
-def write_predictions(predicted: npt.NDArray[np.float64], manifest: Manifest) -> list[Any]:
-    """Return what the model's own `predict` gives: values for regression, class labels otherwise."""
-    found: list[Any] = predicted.tolist() if manifest.task == "regression" else choose_labels(predicted, manifest)
+def read_output(body: Any) -> str:
+    """Return which output `params` ask for: what MLflow's own `predict` gives, or with `{"output": "label"}` classes; others are ignored.
+
+    Raises:
+        BadRequest: there is no such output.
+    """
+    params = body.get("params") if isinstance(body, dict) else None
+    output = params.get("output", OUTPUTS[0]) if isinstance(params, dict) else OUTPUTS[0]
+    if output not in OUTPUTS:
+        raise BadRequest(f"params.output: {shown(output)} is unknown.", f"Known are: {', '.join(OUTPUTS)}.")
+    return str(output)
+
+
+def write_predictions(predicted: npt.NDArray[np.float64], manifest: Manifest, output: str = OUTPUTS[0]) -> list[Any]:
+    """Return values for regression; otherwise the chances that the registered model's own `predict` gives, or the class labels."""
+    labels = output == "label" and manifest.task != "regression"
+    found: list[Any] = choose_labels(predicted, manifest) if labels else predicted.tolist()
     return found

@@ -103,6 +103,6 @@ def test_csv_that_cannot_be_read_is_refused_by_column_and_row(text: str, message
 def test_predictions_are_values_or_the_labels_that_the_model_itself_would_predict():
     assert write_predictions(np.array([1.0, 2.5]), MODEL) == [1.0, 2.5]
     binary = MODEL.model_copy(update={"task": "binary", "classes": ("no", "yes")})
-    assert write_predictions(np.array([0.4, 0.5, 0.6]), binary) == ["no", "no", "yes"]
+    assert write_predictions(np.array([0.4, 0.5, 0.6]), binary, "label") == ["no", "no", "yes"]
     many = MODEL.model_copy(update={"task": "multiclass", "classes": (1, 2, 3)})
-    assert write_predictions(np.array([[0.1, 0.2, 0.7]]), many) == [3]
+    assert write_predictions(np.array([[0.1, 0.2, 0.7]]), many, "label") == [3]

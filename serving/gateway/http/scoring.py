@@ -15,7 +15,7 @@ from serving.gateway.errors import NotReady
 from serving.gateway.http.bodies import as_json, decode, read_body
 from serving.gateway.http.edge import mark
 from serving.gateway.plane import DataPlane
-from serving.scoring import read_csv, read_scoring, write_predictions
+from serving.scoring import OUTPUTS, read_csv, read_output, read_scoring, write_predictions
 
 VERSION_HEADER = "understudy-version"
 ID_HEADER = "x-request-id"
@@ -43,10 +43,10 @@ class Scoring:
         mark(request.scope, serving.pipeline, serving.version)
         body = await read_body(request.scope, request.receive, self._plane.limits.body_bytes)
         kind, request_id = request.headers.get("content-type", "application/json"), request.headers.get(ID_HEADER)
-        ask = await beside(len(body), lambda: _read(serving, body, kind, request_id))
+        ask, output = await beside(len(body), lambda: _read(serving, body, kind, request_id))
         answer = await self._plane.answer(ask)
         mark(request.scope, serving.pipeline, answer.versions[0])
-        return await beside(answer.predictions.size * 8, lambda: _written(answer))
+        return await beside(answer.predictions.size * 8, lambda: _written(answer, output))
 
     def _serving(self, named: str | None) -> Serving:
         if named is not None:
@@ -68,27 +68,29 @@ class Scoring:
         return PlainTextResponse(version("understudy"))
 
 
-def _read(serving: Serving, raw: bytes, content_type: str, request_id: str | None) -> Ask:
-    return make_ask(serving, _columns(serving, raw, content_type), request_id)
+def _read(serving: Serving, raw: bytes, content_type: str, request_id: str | None) -> tuple[Ask, str]:
+    columns, output = _columns(serving, raw, content_type)
+    return make_ask(serving, columns, request_id), output
 
 
-def _columns(serving: Serving, raw: bytes, content_type: str) -> Columns:
+def _columns(serving: Serving, raw: bytes, content_type: str) -> tuple[Columns, str]:
     kind, *parameters = [part.strip().lower() for part in content_type.split(";")]
     charset = next((one.partition("=")[2].strip('"') for one in parameters if one.startswith("charset=")), "utf-8")
     if charset not in ("utf-8", "utf8"):
         raise BadRequest(f"The charset {shown(charset)} is not taken.", "Send UTF-8.")
     manifest, required = serving.champion.manifest, serving.champion.required
     if kind == "application/json":
-        return read_scoring(decode(raw), manifest, required)
+        body = decode(raw)
+        return read_scoring(body, manifest, required), read_output(body)
     if kind != "text/csv":
         raise BadRequest(f"The content type {shown(kind)} is not taken.", "Send application/json or text/csv.")
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
         raise BadRequest(f"The CSV is not UTF-8: byte {error.start} cannot be read.") from None
-    return read_csv(text, manifest, required)
+    return read_csv(text, manifest, required), OUTPUTS[0]
 
 
-def _written(answer: Answer) -> Response:
-    predictions = write_predictions(answer.predictions, answer.serving.champion.manifest)
+def _written(answer: Answer, output: str) -> Response:
+    predictions = write_predictions(answer.predictions, answer.serving.champion.manifest, output)
     return as_json({"predictions": predictions}, headers={VERSION_HEADER: answer.version, ID_HEADER: answer.request_id})

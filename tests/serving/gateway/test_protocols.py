@@ -118,7 +118,12 @@ def test_every_mlflow_form_gives_the_same_predictions(gateway: Gateway) -> None:
     answers.append(gateway.client.post("/invocations?model=demand", content=csv, headers={"content-type": "text/csv; charset=utf-8"}))
     wanted = gateway.infer("demand", {"a": [0.5, 1.5], "b": [3, 4], "kind": ["x", "y"]}).json()["outputs"][0]["data"]
     assert [one.json() for one in answers] == [{"predictions": wanted}] * 5
-    labels = gateway.client.post("/invocations?model=clicks", json=forms[0], headers={"X-Request-Id": "mine"})
+    asked = forms[0] | {"params": {"output": "label", "more": 1}}
+    labels = gateway.client.post("/invocations?model=clicks", json=asked, headers={"X-Request-Id": "mine"})
+    chances = gateway.client.post("/invocations?model=clicks", json=forms[0]).json()["predictions"]
+    assert [int(one > 0.5) for one in chances] == labels.json()["predictions"]
+    wrong = gateway.client.post("/invocations?model=clicks", json=forms[0] | {"params": {"output": "rank"}})
+    assert (wrong.status_code, "params.output: 'rank' is unknown." in wrong.json()["error"]) == (400, True)
     assert set(labels.json()["predictions"]) <= {0, 1}
     assert (labels.headers["understudy-version"], labels.headers["x-request-id"]) == ("1", "mine")
 
