@@ -32,7 +32,7 @@ bench-%: setup
 	$(BIN)/python -m benchmarks.$*
 
 test: setup lint ## lint, types and every test (ARGS='-k name' for a part)
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup ## ruff, mypy and the layers
 	$(BIN)/ruff check .

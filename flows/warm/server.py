@@ -162,9 +162,18 @@ def _do(job: Job) -> None:
     os.environ.clear()
     os.environ.update(job.env)
     os.chdir(job.cwd)
+    _settings_of_the_job()
     sys.argv = [_ENGINE]
     sys.modules.pop(_ENGINE, None)  # it runs as the program itself now
     runpy.run_module(_ENGINE, run_name="__main__", alter_sys=True)
+
+
+def _settings_of_the_job() -> None:
+    """Prefect read its settings when it was imported; the job's environment has others: how often a run says that it lives."""
+    if "prefect.context" in sys.modules:
+        from prefect.context import refresh_global_settings_context
+
+        refresh_global_settings_context()
 
 
 def main() -> None:

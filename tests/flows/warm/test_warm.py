@@ -123,3 +123,24 @@ def test_the_socket_lies_in_a_folder_only_its_owner_may_enter(place: dict[str, s
     path = socket_path(Path(place["UNDERSTUDY_HOME"]))
     assert path.parent.stat().st_mode & 0o777 == 0o700
     assert len(str(path)) < 107
+
+
+SETTINGS = """
+from prefect.settings import get_current_settings
+now = get_current_settings()
+print(now.flows.heartbeat_frequency, now.api.url)
+"""
+
+
+def test_prefects_settings_are_those_of_the_run_and_not_those_the_engine_was_warmed_with(place: dict[str, str], tmp_path: Path) -> None:
+    """Else a run would say nothing while it lives, and be called lost after a minute and a half."""
+    (tmp_path / "settings_engine.py").write_text(SETTINGS)
+    code = "import flows.warm.server as s; s._PRELOADED = ('prefect.flow_engine',); s._ENGINE = 'settings_engine'; s.main()"
+    process = subprocess.Popen([sys.executable, "-c", code], env=place)
+    try:
+        until(socket_path(Path(place["UNDERSTUDY_HOME"])).exists, 60)
+        told = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "31", "PREFECT_API_URL": "http://127.0.0.1:1/api"}
+        assert start(place, tmp_path / "one", "r1", **told).communicate(timeout=30)[0] == "31 http://127.0.0.1:1/api\n"
+    finally:
+        process.terminate()
+        process.wait(10)
