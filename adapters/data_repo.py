@@ -31,6 +31,7 @@ from contracts.errors import Conflict, UsageError
 from contracts.snapshot import Partition, Snapshot
 
 MANIFEST = "manifest.json"
+PRUNED = "pruned.json"  # ids of snapshots that were taken out, with the time
 MARKS = "aside.json"  # fingerprints of late rows that were set aside
 
 
@@ -195,9 +196,20 @@ class DataRepo:
                 if self._shared is not None:
                     self._shared.bring()
                     self._brought = True
+                    self.forget_pruned()
                 yield
             finally:
                 self._held = False
+
+    def forget_pruned(self) -> None:
+        """Remove the tags of snapshots that were taken out, here and where the repository is shared; the caller holds the lock."""
+        known = set(git(self._root, "for-each-ref", "--format=%(refname:strip=2)", "refs/tags/").split())
+        gone = [f"{path.parent.name}/{one}" for path in self._root.glob(f"*/{PRUNED}") for one in json.loads(path.read_text())]
+        gone = [tag for tag in gone if tag in known]
+        if gone:
+            git(self._root, "tag", "-d", *gone)
+            if self._shared is not None:
+                self._shared.forget(gone)
 
     def _is_here(self) -> bool:
         """Return whether there is a repository to read; the shared one is brought first."""
@@ -280,6 +292,8 @@ class DataRepo:
             tag = f"{snapshot.pipeline}/{snapshot.id}"
             if not git(self._root, "tag", "--list", tag):
                 git(self._root, "tag", tag, git(self._root, "log", "-1", "--format=%H", "--", f"{snapshot.pipeline}/{MANIFEST}"))
+        if next(self._root.glob(f"*/{PRUNED}"), None):
+            self.forget_pruned()
         for path in [*self._root.glob("*/*.parquet"), *self._root.glob("*/.*.tmp")]:
             if not Path(f"{path}.dvc").is_file():
                 path.unlink()

@@ -8,7 +8,7 @@ import os
 import shutil
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,33 +118,34 @@ def _cached(root: Path, remote: str, stored: Sequence[_Stored], whose: str) -> l
             _log.warning("The cache's object %s, which %s needs, has other bytes than its name says; it is fetched again.", one.md5, whose)
             place.unlink()
     if wanted:
-        again(remote, lambda: _pull(root, remote, [one for one, _ in wanted], whose))
-    for one, place in wanted:
-        if not one.is_at(place):
-            place.unlink(missing_ok=True)
-            raise DigestMismatch(
-                f"The remote's object {remote}/{one.key}, which {whose} needs, has other bytes than were stored.",
-                "Put it back from a backup, or remove it there and run `dvc push` where the data is whole.",
-            )
+        again(remote, lambda: _pull(root, remote, wanted, whose))
     return places
 
 
-def _pull(root: Path, remote: str, stored: Sequence[_Stored], whose: str) -> None:
-    from dvc_data.hashfile.hash_info import HashInfo
-
+def _pull(root: Path, remote: str, wanted: Sequence[tuple[_Stored, Path]], whose: str) -> None:
+    """Copy objects one by one: DVC's own way trusts what a remote gives, and removes there what it finds damaged."""
     with opened(root, remote, f"fetching the bytes of {whose}") as repo:
         odb = repo.cloud.get_remote_odb("store")
-        absent = [one for one in stored if not odb.exists(one.md5)]
-        if not absent:
-            if repo.cloud.pull([HashInfo("md5", one.md5) for one in stored], odb=odb).failed:
+        for one, place in wanted:
+            if one.is_at(place):
+                continue  # of a try before
+            at, beside = odb.oid_to_path(one.md5), place.with_name(f"{place.name}.part")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                odb.fs.get_file(at, str(beside))
+            except FileNotFoundError:
                 raise OutsideError(
-                    f"The remote {remote} broke off while it gave the bytes of {whose}.", "Look at the remote; then try again."
+                    f"Fetching with DVC failed: the remote has no object {remote}/{one.key}, which {whose} needs.",
+                    "Where the remote lost it, run `dvc push` on a machine that has it, or put it back from a backup.",
+                ) from None
+            if not one.is_at(beside):
+                beside.unlink()
+                raise DigestMismatch(
+                    f"The remote's object {remote}/{one.key}, which {whose} needs, has other bytes than were stored.",
+                    "Put it back from a backup, or remove it there and run `dvc push` where the data is whole.",
                 )
-            return
-    raise OutsideError(
-        f"Fetching with DVC failed: the remote has no object {remote}/{absent[0].key}, which {whose} needs.",
-        "Look at the remote; where it lost the object, run `dvc push` on a machine that has it, or put it back from a backup.",
-    )
+            beside.chmod(0o444)
+            beside.replace(place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +175,39 @@ class _Stored:
             while block := stream.read(_BLOCK):
                 digest.update(block)
         return digest.hexdigest() == self.md5
+
+
+def told(texts: Iterable[str]) -> dict[str, int]:
+    """Return the md5 and size of what `.dvc` files name."""
+    return {one.md5: one.size for one in map(_Stored.told, texts)}
+
+
+def there(root: Path, remote: str, sizes: Mapping[str, int]) -> dict[str, int]:
+    """Return those objects that are in the cache or the remote.
+
+    Raises:
+        OutsideError: the remote could not be asked.
+    """
+    if not sizes:
+        return {}
+    with opened(root, remote, "looking for objects") as repo:
+        odb = repo.cloud.get_remote_odb("store")
+        return {md5: size for md5, size in sizes.items() if odb.exists(md5) or repo.cache.local.exists(md5)}
+
+
+def remove(root: Path, remote: str, md5s: Sequence[str]) -> None:
+    """Remove objects from the remote, then from the cache.
+
+    Raises:
+        OutsideError: the remote could not remove one.
+    """
+    if not md5s:
+        return
+    with opened(root, remote, "removing objects") as repo:
+        for odb in (repo.cloud.get_remote_odb("store"), repo.cache.local):
+            for md5 in md5s:
+                if odb.exists(md5):
+                    odb.fs.remove(odb.oid_to_path(md5))
 
 
 def is_whole(root: Path, path: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from adapters.git import git
@@ -85,6 +86,18 @@ class SharedRepo:
             if git(self._root, "rev-parse", _THERE) != before:
                 raise Conflict(f"Somebody else pushed to {self._url} first.", "Read again.") from error
             raise
+
+    def forget(self, tags: Sequence[str]) -> None:
+        """Push the branch, which says what was taken out, and take these tags away there too; those that are gone already are no error.
+
+        Raises:
+            Conflict: somebody else pushed first. OutsideError: the URL could not be written.
+        """
+        self.publish()
+        there = set(git(self._root, "ls-remote", "--tags", "origin").split())
+        known = [f"refs/tags/{tag}" for tag in tags if f"refs/tags/{tag}" in there]
+        if known:
+            git(self._root, "push", "-q", "origin", "--delete", *known)
 
     def _fetch(self, folder: Path) -> bool:
         """Fetch branch and tags; tags of snapshots that are not there (a killed process made them) go."""

@@ -119,7 +119,7 @@ def pull(pipeline: str, snapshot: str | None, until: datetime | None) -> tuple[s
     except BatchRefused as refused:
         notices.tell(pipeline, "data-refused", f"{pipeline}: a batch of data was refused", str(refused))
         raise
-    said = f"{found.new_rows} new rows, {found.quarantined} set aside; snapshot {found.snapshot.id}, {found.snapshot.rows} rows in all"
+    said = f"{found.said}; snapshot {found.snapshot.id}, {found.snapshot.rows} rows in all"
     get_run_logger().info(said)
     artifacts.verdicts(pipeline, "checks", found.verdicts, said)
     artifacts.docs(pipeline, found.docs)

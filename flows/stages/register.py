@@ -54,7 +54,21 @@ def register_stage(
     work = Work(workdir)
     if folder_digest(work.package) != fitted.digest:
         raise DigestMismatch(f"The package in {work.package} changed after it was judged: it is not registered.", "Retrain again.")
-    snapshot = DataRepo(settings).get(pipeline.spec.name, fitted.snapshot)
+    repo = DataRepo(settings)
+    with repo.exclusive():  # nobody takes the snapshot out before the version that needs it is registered
+        return _registered(repo.get(pipeline.spec.name, fitted.snapshot), settings, pipeline, fitted, evaluation, verdicts, trigger, work)
+
+
+def _registered(  # what a version is made of
+    snapshot: Snapshot,
+    settings: Settings,
+    pipeline: Pipeline,
+    fitted: FitResult,
+    evaluation: Evaluation,
+    verdicts: tuple[Verdict, ...],
+    trigger: Trigger,
+    work: Work,
+) -> Registered:
     given = Registration(
         pipeline=pipeline.spec.name,
         lineage=lineage_of(pipeline, snapshot),

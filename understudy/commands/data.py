@@ -12,6 +12,7 @@ from understudy.commands.output import show
 from understudy.main import Options
 
 if TYPE_CHECKING:
+    from adapters.settings import Settings
     from contracts.snapshot import Snapshot
 
 
@@ -22,44 +23,73 @@ def _line(one: Snapshot) -> str:
 @click.command()
 @click.argument("pipeline")
 @click.option("--until", type=click.DateTime(), help="Only rows whose label is known by then (UTC).")
+@click.option("--since", type=click.DateTime(), help="Look for late rows and corrections from here on (UTC), once.")
 @click.pass_obj
-def ingest(options: Options, pipeline: str, until: datetime | None) -> None:
+def ingest(options: Options, pipeline: str, until: datetime | None, since: datetime | None) -> None:
     """Make a snapshot of the source's new rows."""
     from adapters.pipeline_files import load_pipeline
     from adapters.settings import read_settings
     from flows.stages.ingest import ingest as run
+    from understudy.commands.progress import rows_read
 
     settings = read_settings(options.home, options.pipelines)
-    result = run(settings, load_pipeline(settings, pipeline), None if until is None else until.replace(tzinfo=UTC))
-    said = f"{result.new_rows} new rows, {result.quarantined} set aside." if result.new_rows else "Nothing new."
-    show(result, [said, _line(result.snapshot)], as_json=options.as_json)
+    limits = [None if one is None else one.replace(tzinfo=UTC) for one in (until, since)]
+    with rows_read() as seen:
+        result = run(settings, load_pipeline(settings, pipeline), limits[0], since=limits[1], seen=seen)
+    said = "" if result.new_rows else "Nothing new: "
+    show(result, [f"{said}{result.said}.", _line(result.snapshot)], as_json=options.as_json)
 
 
 @click.command()
 @click.argument("pipeline")
+@click.option("--prune", is_flag=True, help="Take out older snapshots; never one that a registered version was fitted on.")
+@click.option("--keep", type=click.IntRange(1), default=10, show_default=True, help="With --prune: how many of the newest stay.")
+@click.option("--dry-run", is_flag=True, help="With --prune: only say what would go.")
 @click.pass_obj
-def snapshots(options: Options, pipeline: str) -> None:
-    """List the versions of the data, oldest first."""
+def snapshots(options: Options, pipeline: str, prune: bool, keep: int, dry_run: bool) -> None:
+    """List the versions of the data, oldest first, or take out old ones."""
     from adapters.data_repo import DataRepo
     from adapters.pipeline_files import load_pipeline
     from adapters.settings import read_settings
 
     settings = read_settings(options.home, options.pipelines)
     load_pipeline(settings, pipeline)
+    if prune:
+        _prune(options, settings, pipeline, keep, dry_run=dry_run)
+        return
     found = DataRepo(settings).snapshots(pipeline)
     lines = [_line(one) for one in found] or [f"No snapshot yet. Make one with: understudy ingest {pipeline}"]
     show(found, lines, as_json=options.as_json)
+
+
+def _prune(options: Options, settings: Settings, pipeline: str, keep: int, *, dry_run: bool) -> None:
+    from flows.stages.retention import prune_snapshots
+
+    done = prune_snapshots(settings, pipeline, keep, dry_run=dry_run)
+    verb = "would go" if dry_run else "are gone"
+    lines = [
+        f"{len(done.removed)} snapshots and {done.objects} objects ({done.bytes / 1e6:.1f} MB) {verb}.",
+        *map("  {}".format, done.removed),
+    ]
+    lines += [f"{one} stays: {why}." for one, why in done.kept.items()]
+    show(done, lines, as_json=options.as_json)
 
 
 @click.command()
 @click.argument("pipeline")
 @click.argument("a")
 @click.argument("b")
+@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw the most moved columns to this .png or .svg file.")
 @click.pass_obj
-def diff(options: Options, pipeline: str, a: str, b: str) -> None:
-    """Say what changed from snapshot A to snapshot B."""
+def diff(options: Options, pipeline: str, a: str, b: str, plot: Path | None) -> None:
+    """Say what changed from snapshot A to snapshot B, and which distributions moved."""
     from adapters.data_repo import DataRepo
     from adapters.settings import read_settings
+    from contracts.errors import UsageError
+    from flows.stages.data_diff import draw, moved, sides
+
+    if plot is not None and plot.suffix not in {".png", ".svg"}:
+        raise UsageError(f"A picture cannot be written as '{plot.name}'.", "Name a .png or .svg file.")
 
     repo = DataRepo(read_settings(options.home, options.pipelines))
     first, second = repo.get(pipeline, a), repo.get(pipeline, b)
@@ -72,8 +102,20 @@ def diff(options: Options, pipeline: str, a: str, b: str) -> None:
         "partitions_removed": sorted(before - after),
         "columns_added": sorted(second.columns.keys() - first.columns.keys()),
         "columns_removed": sorted(first.columns.keys() - second.columns.keys()),
+        "columns_changed": {
+            name: [kind, second.columns[name]] for name, kind in first.columns.items() if second.columns.get(name, kind) != kind
+        },
+        "corrected": sum(one.corrected for one in second.partitions if one.name not in before),
     }
-    show(document, [f"{key}: {value}" for key, value in document.items() if value], as_json=options.as_json)
+    found = sides(repo, first, second)
+    columns = moved(found)
+    lines = [f"{key}: {value}" for key, value in document.items() if value]
+    lines += [f"distributions, of {found.names[0]} and of {found.names[1]} (stability index, p):"]
+    lines += [f"  {one.effect:6.2f}  {one.p_value:.1e}  {one.column}: {one.before} → {one.after}" for one in columns]
+    if plot is not None:
+        draw(found, [one.column for one in columns], plot)
+        lines.append(f"Drawn: {plot}")
+    show({**document, "compared": list(found.names), "distributions": columns}, lines, as_json=options.as_json)
 
 
 @click.command()

@@ -25,6 +25,10 @@ def read(path: Path | str, after: datetime | None = None, until: datetime | None
     return read_rows(FileSource(kind="file", path=str(path)), columns(**more), after, until)
 
 
+def read_as(path: Path, **source: object) -> pd.DataFrame:
+    return read_rows(FileSource.model_validate({"kind": "file", "path": str(path), **source}), columns())
+
+
 @pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.parquet", "a.jsonl", "a.jsonl.gz", "a.tsv"])
 def test_every_kind_gives_the_same_rows(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
@@ -114,3 +118,32 @@ def test_missing_broken_and_unknown_files_are_named(tmp_path: Path) -> None:
     TABLE.to_csv(tmp_path / "a.csv", index=False)
     with pytest.raises(SpecError, match="'Mars/North' is not a known time zone"):
         read(tmp_path / "a.csv", timezone="Mars/North")
+
+
+def test_other_encodings_and_decimal_commas_are_read_when_named_and_refused_when_not(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    text = "at;x;y;town\n2026-01-01;1,5;1;Köln\n2026-01-02;2,5;2;Łódź\n"
+    path.write_text(text, encoding="utf-16")
+    rows = read_as(path, delimiter=";", decimal=",", encoding="utf-16")
+    assert (rows["x"].tolist(), rows["town"].tolist()) == ([1.5, 2.5], ["Köln", "Łódź"])
+    with pytest.raises(SpecError, match=r"is not text in utf-8.*source\.encoding, such as latin-1"):
+        read_as(path, delimiter=";", decimal=",")
+    path.write_text(text.replace("Łódź", "Bonn"), encoding="utf-8-sig")
+    assert read_as(path, delimiter=";", decimal=",")["x"].tolist() == [1.5, 2.5], "a byte order mark is no part of the first name"
+    with pytest.raises(SpecError, match=r"column 'x' is numeric by pipeline\.yaml, and is text such as '1,5'.*source\.decimal"):
+        read_as(path, delimiter=";")
+    with pytest.raises(SpecError, match=r"""where ';' stands between columns, write source\.delimiter: ";\""""):
+        read_as(path)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"encoding": "klingon"}, "no text encoding is called 'klingon'"),
+        ({"decimal": ","}, "delimiter and decimal are the same sign"),
+        ({"lateness": "3d", "retention": "2d"}, "retention must be longer than source.lateness"),
+    ],
+)
+def test_contradictions_in_a_source_are_refused(given: dict[str, str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        FileSource.model_validate({"kind": "file", "path": "a.csv", **given})

@@ -1,0 +1,48 @@
+"""Somebody who knows git and DVC, and nothing of Understudy, works on the data repository as usual."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from adapters.data_repo import DataRepo
+from adapters.settings import Settings
+from tests.adapters.test_data_repo import NONE, rows, settings
+
+__all__ = ["settings"]  # a fixture
+
+
+def run(folder: Path, *words: str) -> str:
+    program = [sys.executable, "-m", "dvc"] if words[0] == "dvc" else ["git"]
+    env = {**os.environ, "DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": str(folder.parent / "site")}
+    done = subprocess.run([*program, *words[1:]], cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_git_log_dvc_status_pull_and_diff_say_what_is_there(settings: Settings, tmp_path: Path) -> None:
+    repo = DataRepo(settings)
+    first = repo.add("a", rows("2026-01-01", 1.0, 2.0), NONE, ["id"])
+    second = repo.add("a", rows("2026-01-02", 3.0, ids=[5]), NONE, ["id"])
+    here = settings.data_repo
+    assert run(here, "git", "tag").split() == sorted([f"a/{first.id}", f"a/{second.id}"])
+    assert f"a: snapshot {second.id}, 1 rows more, 3 in all" in run(here, "git", "log", "--oneline")
+    assert "up to date" in run(here, "dvc", "status")
+    assert "in sync" in run(here, "dvc", "status", "--cloud")
+    clone = tmp_path / "clone"
+    run(tmp_path, "git", "clone", "-q", str(here), str(clone))
+    run(clone, "dvc", "remote", "add", "--local", "store", settings.dvc_remote)
+    run(clone, "dvc", "pull")
+    assert [len(pd.read_parquet(clone / "a" / one.name)) for one in second.partitions] == [2, 1]
+    told = json.loads(run(clone, "dvc", "diff", "--json", f"a/{first.id}", f"a/{second.id}"))
+    assert [one["path"] for one in told["added"]] == [f"a/{second.partitions[1].name}"]
+    assert (told["deleted"], told["modified"]) == ([], [])
+    run(clone, "git", "checkout", "-q", f"a/{first.id}")
+    run(clone, "dvc", "checkout")
+    assert sorted(path.name for path in (clone / "a").glob("*.parquet")) == [first.partitions[0].name]
+    assert repo.add("a", rows("2026-01-03", 4.0, ids=[6]), NONE, ["id"]).rows == 4, "and we go on beside them"
