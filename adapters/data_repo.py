@@ -110,8 +110,7 @@ class DataRepo:
                     f"Snapshot {snapshot.id} of '{snapshot.pipeline}' has no column '{name}'.", "Mend columns in pipeline.yaml."
                 )
         first = min(ended(snapshot.partitions, since), len(snapshot.partitions) - 1)  # one is always read: it has the columns
-        wanted = snapshot.partitions[first:]
-        paths = self._files(snapshot, wanted)
+        paths = self._files(snapshot, snapshot.partitions[first:])
         read = None if columns is None else list(dict.fromkeys([*columns, EVENT_TIME, *snapshot.key]))
         rows = joined([read_partition(path, read) for path in paths])
         if snapshot.key:
@@ -203,9 +202,8 @@ class DataRepo:
 
     def forget_pruned(self) -> None:
         """Remove the tags of snapshots that were taken out, here and where the repository is shared; the caller holds the lock."""
-        known = set(git(self._root, "for-each-ref", "--format=%(refname:strip=2)", "refs/tags/").split())
         gone = [f"{path.parent.name}/{one}" for path in self._root.glob(f"*/{PRUNED}") for one in json.loads(path.read_text())]
-        gone = [tag for tag in gone if tag in known]
+        gone = git(self._root, "tag", "--list", *gone).split() if gone else []
         if gone:
             git(self._root, "tag", "-d", *gone)
             if self._shared is not None:
@@ -292,8 +290,7 @@ class DataRepo:
             tag = f"{snapshot.pipeline}/{snapshot.id}"
             if not git(self._root, "tag", "--list", tag):
                 git(self._root, "tag", tag, git(self._root, "log", "-1", "--format=%H", "--", f"{snapshot.pipeline}/{MANIFEST}"))
-        if next(self._root.glob(f"*/{PRUNED}"), None):
-            self.forget_pruned()
+        self.forget_pruned()
         for path in [*self._root.glob("*/*.parquet"), *self._root.glob("*/.*.tmp")]:
             if not Path(f"{path}.dvc").is_file():
                 path.unlink()
