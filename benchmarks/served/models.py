@@ -20,8 +20,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from adapters.onnx_runtime import OnnxModel, versions_here
+from adapters.package_store import coerce
 from contracts.package import ColumnType, Manifest
 from training.package import package_files
+from training.parity.proof import Subject, proved_files
 
 _ROWS, _SEED = 4000, 20261124
 NUMBERS = [f"f{place:02d}" for place in range(12)]
@@ -48,12 +51,14 @@ class Model:
     texts: bool
 
     def package(self) -> dict[str, bytes]:
-        """Return our package's files."""
+        """Return our package's files as a retrain writes them, with the proof that decides who answers."""
         types: dict[str, ColumnType] = {name: "str" if name in _WORDS else "float" for name in self.rows}
         manifest = Manifest(
             pipeline=self.name, task="binary", target="y", columns=types, classes=(0, 1), cutoff="2026-01-01T00:00:00+00:00"
         )
-        return package_files(self.ours, manifest, None)
+        files = package_files(self.ours, manifest, None)
+        subject = Subject(manifest, self.ours, None, coerce(self.rows, manifest), versions_here())
+        return files | proved_files(subject, files, OnnxModel)
 
     def write(self, folder: Path) -> Path:
         """Write the others' model and return its path."""
