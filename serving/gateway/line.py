@@ -19,7 +19,7 @@ class Line:
     """Takes requests on the event loop; a thread of its own answers them, so that the loop never waits for a model.
 
     Where the version is so quick that handing over to a thread would cost more than the answer, those that came in one turn of the loop
-    are answered together on it.
+    are answered together on it; while one at a time comes, each is answered where it stands.
 
     Args:
         answer: sets the outcome of every request it is given; called for one micro-batch at a time.
@@ -31,6 +31,7 @@ class Line:
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._gathered: list[_Waiting] = []  # came in this turn of the loop
+        self._alone, self._in_turn = False, 0  # whether one at a time comes; how many were answered so in this turn
         self._open = True
         self.waiting_rows = 0  # changed on the loop only
         self._thread_rows = 0  # of those, what the thread has; changed on the loop only
@@ -49,9 +50,12 @@ class Line:
             raise NotReady("The gateway is stopping.", "Ask another one.")
         if self.waiting_rows and self.waiting_rows + ask.rows > self._limits.waiting_rows:
             raise Overloaded(f"{self.waiting_rows} rows wait for '{self._name}', no more are taken.", "Try again in a second.")
+        quick = not self._thread_rows and ask.rows <= _QUICK_ROWS and self._quick()
+        if quick and self._alone:
+            return self._answer_here(ask)
         future: asyncio.Future[Answer] = self._loop.create_future()
         self.waiting_rows += ask.rows
-        if self._thread_rows or ask.rows > _QUICK_ROWS or not self._quick():
+        if not quick:
             self._thread_rows += ask.rows
             self._queue.put((ask, future))
         else:
@@ -69,9 +73,22 @@ class Line:
         """Wait until those that waited when the line was closed are answered."""
         self._thread.join(seconds)
 
+    def _answer_here(self, ask: Ask) -> Answer:
+        if not self._in_turn:
+            self._loop.call_soon(self._end_turn)
+        self._in_turn += 1
+        self._answer([ask])
+        if isinstance(ask.outcome, Answer):
+            return ask.outcome
+        raise ask.outcome or AnswerFailed(f"'{self._name}' gave no answer.")
+
+    def _end_turn(self) -> None:
+        self._alone, self._in_turn = self._in_turn == 1, 0
+
     def _answer_gathered(self) -> None:
         """Answer what came in this turn; what is more than a few, or what the thread must not be overtaken by, goes to the thread."""
         batch, self._gathered = self._gathered, []
+        self._alone = len(batch) == 1
         rows = sum(ask.rows for ask, _ in batch)
         if self._open and (rows > _QUICK_ROWS * 4 or self._thread_rows):
             self._thread_rows += rows

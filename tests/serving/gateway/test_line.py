@@ -199,6 +199,11 @@ def test_what_is_quick_is_answered_on_the_loop_together_with_what_came_in_the_sa
         line = Line("p", answerer(who, tmp_path), Limits(), quick=lambda: who.quick)
         answers = await asyncio.gather(*(line.ask(ask(who, number)) for number in range(5)))
         assert [one.request_id for one in answers] == [f"r{number}" for number in range(5)]
+        for number in (10, 11, 12):  # one at a time
+            await line.ask(ask(who, number))
+            await asyncio.sleep(0)
+        await asyncio.gather(*(line.ask(ask(who, number)) for number in (13, 14)))  # two in a turn: after that they are gathered again
+        await asyncio.gather(*(line.ask(ask(who, number)) for number in (15, 16)))
         await line.ask(ask(who, 5, rows=500))  # too many for the loop
         last = asyncio.ensure_future(line.ask(ask(who, 6)))
         await asyncio.sleep(0)
@@ -208,5 +213,5 @@ def test_what_is_quick_is_answered_on_the_loop_together_with_what_came_in_the_sa
         line.join(5)
 
     asyncio.run(all_of_them())
-    assert calls == [(5, True), (500, False), (1, True)]
+    assert calls == [(5, True), *[(1, True)] * 5, (2, True), (500, False), (1, True)]
     assert answered(tmp_path)[-1] == "r6"
