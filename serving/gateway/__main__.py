@@ -48,6 +48,20 @@ _DEFAULTS = Limits()
     help="Rows that may wait for one pipeline; beyond them requests get 429.",
 )
 @click.option(
+    "--max-wait-seconds",
+    default=_DEFAULTS.wait_seconds,
+    envvar="UNDERSTUDY_MAX_WAIT_SECONDS",
+    type=click.FloatRange(0.001),
+    help="A request that would wait longer for its turn gets 429.",
+)
+@click.option(
+    "--max-send-seconds",
+    default=_DEFAULTS.body_seconds,
+    envvar="UNDERSTUDY_MAX_SEND_SECONDS",
+    type=click.FloatRange(0.1),
+    help="How long a caller may take to send a request or to read its answer; a third of it for the request's head.",
+)
+@click.option(
     "--workers",
     default=1,
     envvar="UNDERSTUDY_GATEWAY_WORKERS",
@@ -65,6 +79,8 @@ def main(
     max_body_bytes: int,
     max_rows: int,
     max_waiting_rows: int,
+    max_wait_seconds: float,
+    max_send_seconds: float,
     workers: int,
     place: str | None,
     descriptor: int | None,
@@ -85,7 +101,15 @@ def main(
                 f"The gateway does not listen on {host or 'every address'} without tokens: whoever reaches it could call it.",
                 "Set UNDERSTUDY_TOKENS_FILE, or say --insecure where something else guards the port.",
             )
-        limits = Limits(body_bytes=max_body_bytes, rows=max_rows, waiting_rows=max_waiting_rows)
+        limits = Limits(
+            body_bytes=max_body_bytes,
+            rows=max_rows,
+            waiting_rows=max_waiting_rows,
+            wait_seconds=max_wait_seconds,
+            head_seconds=max_send_seconds / 3,
+            body_seconds=max_send_seconds,
+            read_seconds=max_send_seconds,
+        )
         grpc_address = None if grpc_port is None else _address(host, grpc_port)
         if place is not None and descriptor is not None:
             leave_with_supervisor()
@@ -127,6 +151,8 @@ def _address(host: str, port: int) -> str:
 def _serve(settings: Settings, listening: socket.socket, grpc_address: str | None, limits: Limits, access_log: bool, place: Place) -> None:
     import uvicorn
 
+    from adapters.process_log import configure_log
+    from serving.gateway.http.patience import PatientServer
     from serving.gateway.wiring import build_gateway
 
     app = build_gateway(settings, limits, listening.getsockname()[1], log_all=access_log, grpc_address=grpc_address, place=place)
@@ -143,7 +169,7 @@ def _serve(settings: Settings, listening: socket.socket, grpc_address: str | Non
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-    uvicorn.Server(config).run(sockets=[listening])
+    PatientServer(config, limits, configure_log("gateway")).run(sockets=[listening])
 
 
 if __name__ == "__main__":

@@ -38,10 +38,10 @@ class Answerer:
     def __call__(self, asks: list[Ask]) -> None:
         """Set the outcome of each request; raises nothing. A request whose outcome stays None could not be answered."""
         try:
-            current, oldest = self._current(), time.perf_counter() - self._limits.wait_seconds
+            current, oldest = self._current(), time.perf_counter() - self._limits.late_seconds
             late = [ask for ask in asks if ask.arrived < oldest]
             if late:
-                waited = f"The request waited longer than {self._limits.wait_seconds:g} s."
+                waited = f"The request waited longer than {self._limits.late_seconds:g} s."
                 self._fail(current, late, waited, NotReady(waited, "Try again."))
             for serving, group in _by_version(asks, current):
                 self._serve(serving, [ask for ask in group if ask.outcome is None])

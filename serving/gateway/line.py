@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
 from serving.gateway.asks import Answer, Ask
 from serving.gateway.errors import AnswerFailed, NotReady, Overloaded
 from serving.gateway.limits import Limits
+from serving.gateway.pace import Pace
 
 _Waiting = tuple[Ask, asyncio.Future[Answer]]
 _QUICK_ROWS = 64  # so many are answered on the event loop at once, where the version is quick
@@ -31,6 +33,7 @@ class Line:
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._gathered: list[_Waiting] = []  # came in this turn of the loop
+        self._pace = Pace()  # of the thread
         self._alone, self._in_turn = False, 0  # whether one at a time comes; how many were answered so in this turn
         self._open = True
         self.waiting_rows = 0  # changed on the loop only
@@ -50,6 +53,9 @@ class Line:
             raise NotReady("The gateway is stopping.", "Ask another one.")
         if self.waiting_rows and self.waiting_rows + ask.rows > self._limits.waiting_rows:
             raise Overloaded(f"{self.waiting_rows} rows wait for '{self._name}', no more are taken.", "Try again in a second.")
+        wait = self._pace.seconds(self._thread_rows, -(-self._thread_rows // self._limits.batch_rows))
+        if wait > self._limits.wait_seconds:
+            raise Overloaded(f"A request for '{self._name}' would wait {wait:.1f} s, no more are taken.", "Try again in a second.")
         quick = not self._thread_rows and ask.rows <= _QUICK_ROWS and self._quick()
         if quick and self._alone:
             return self._answer_here(ask)
@@ -111,11 +117,14 @@ class Line:
             going = taken[-1] is not None
             batch = [one for one in taken if one is not None]
             if batch:
+                started = time.perf_counter()
                 self._answer([ask for ask, _ in batch])
-                self._loop.call_soon_threadsafe(self._leave, batch)
+                self._loop.call_soon_threadsafe(self._leave, batch, time.perf_counter() - started)
 
-    def _leave(self, batch: list[_Waiting]) -> None:
-        self._thread_rows -= sum(ask.rows for ask, _ in batch)
+    def _leave(self, batch: list[_Waiting], seconds: float) -> None:
+        rows = sum(ask.rows for ask, _ in batch)
+        self._thread_rows -= rows
+        self._pace.saw(rows, seconds)
         self._settle(batch)
 
     def _settle(self, batch: list[_Waiting]) -> None:

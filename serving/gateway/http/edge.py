@@ -19,6 +19,7 @@ from serving.gateway.metrics import Meters
 _RETRY = {"retry-after": "1"}
 _HEADERS = {401: {"www-authenticate": "Bearer"}, 429: _RETRY, 503: _RETRY}
 _CLIENT_GONE = 499
+_MOST_LINES = 50  # a second
 _PROBES = ("/ready", "/ping", "/health")  # "not yet", asked ten times a second, is no news
 
 
@@ -36,6 +37,7 @@ class Edge:
 
     def __init__(self, app: ASGIApp, meters: Meters, log: FilteringBoundLogger, *, log_all: bool) -> None:
         self._app, self._meters, self._log, self._log_all = app, meters, log, log_all
+        self._quiet_until, self._lines, self._unsaid = 0.0, 0, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or take part in start and stop."""
@@ -80,7 +82,19 @@ class Edge:
             line: dict[str, Any] = {"method": scope["method"], "path": scope["path"][:200], "status": status}
             if "understudy_caller" in scope:
                 line["caller"] = scope["understudy_caller"]
-            self._log.info("request", **line, milliseconds=round(seconds * 1000, 2))
+            if self._log_all or self._may_say():
+                self._log.info("request", **line, milliseconds=round(seconds * 1000, 2))
+
+    def _may_say(self) -> bool:
+        """Say no to more than some lines a second: under overload the refusals must not cost more than the answers."""
+        now = time.monotonic()
+        if now >= self._quiet_until:
+            if self._unsaid:
+                self._log.warning("More requests were refused or failed than are logged one by one", requests=self._unsaid)
+            self._quiet_until, self._lines, self._unsaid = now + 1.0, 0, 0
+        self._lines += 1
+        self._unsaid += self._lines > _MOST_LINES
+        return self._lines <= _MOST_LINES
 
 
 def status_of(error: UnderstudyError) -> int:
