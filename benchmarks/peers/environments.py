@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 _HERE = Path(__file__).parent
+_UV = str(Path(sys.executable).with_name("uv"))
 _PLACE = _HERE.parents[1] / ".understudy" / "peers"
 QUIET = {"DO_NOT_TRACK": "1", "NML_DISABLE_USAGE_LOGGING": "1", "PYTHONWARNINGS": "ignore"}  # peers send no telemetry from here
 
@@ -23,11 +24,16 @@ def environment(name: str) -> Path:
     python, stamp = place / "bin" / "python", place / "installed"
     digest = hashlib.sha256(listed.read_bytes()).hexdigest()
     if not (stamp.exists() and stamp.read_text() == digest):
-        uv = str(Path(sys.executable).with_name("uv"))
-        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(place)], check=True)
-        subprocess.run([uv, "pip", "sync", "--quiet", "--python", str(python), str(listed)], check=True)
+        subprocess.run([_UV, "venv", "--quiet", "--clear", "--python", sys.executable, str(place)], check=True)
+        subprocess.run([_UV, "pip", "sync", "--quiet", "--python", str(python), str(listed)], check=True)
         stamp.write_text(digest)
     return python
+
+
+def index_answers() -> bool:
+    """Say whether the package index can be reached: a package that is surely there is found, with no cache to help."""
+    asked = [_UV, "pip", "compile", "--quiet", "--no-cache", "--no-deps", "-"]
+    return subprocess.run(asked, input="uv", text=True, capture_output=True).returncode == 0
 
 
 def versions(name: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import alarms, monitors
 from benchmarks.peers import environments
-from benchmarks.peers.environments import environment, quiet, versions
+from benchmarks.peers.environments import environment, index_answers, quiet, versions
 
 _LISTS = sorted(Path(environments.__file__).parent.glob("*.txt"))
 
@@ -29,6 +29,11 @@ def test_an_unchanged_list_is_not_installed_again(tmp_path: Path, monkeypatch: p
     (tmp_path / "river").mkdir()
     (tmp_path / "river" / "installed").write_text(hashlib.sha256(listed.read_bytes()).hexdigest())
     assert environment("river") == tmp_path / "river" / "bin" / "python"
+
+
+def test_without_a_network_the_index_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    assert not index_answers()
 
 
 def test_peers_send_no_telemetry_from_here_and_see_none_of_our_modules(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.prefect_server import free_port
 from tests.serving.gateway.world import Gateway, World
 
 SLOW = "import time\n\ndef build(frame):\n    time.sleep(0.4)\n    return frame\n"
@@ -32,8 +33,9 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture(scope="session")
 def gateway(shared: World) -> Gateway:
-    """Return a gateway over the shared world, with small limits."""
-    return shared.start(UNDERSTUDY_MAX_ROWS="2000", UNDERSTUDY_MAX_BODY_BYTES="200000", UNDERSTUDY_MAX_WAITING_ROWS="2500")
+    """Return a gateway over the shared world, in both protocols, with small limits."""
+    limits = {"UNDERSTUDY_MAX_ROWS": "2000", "UNDERSTUDY_MAX_BODY_BYTES": "200000", "UNDERSTUDY_MAX_WAITING_ROWS": "2500"}
+    return shared.start(UNDERSTUDY_GRPC_PORT=str(free_port()), **limits)
 
 
 @pytest.fixture

@@ -153,6 +153,7 @@ class Gateway:
             free.bind(("127.0.0.1", 0))
             self.port = int(free.getsockname()[1])
         self.url = f"http://127.0.0.1:{self.port}"
+        self.grpc_port = int(env.get("UNDERSTUDY_GRPC_PORT", 0))
         self.log_file = home / f"gateway-{self.port}.log"
         known = os.environ | {"UNDERSTUDY_HOME": str(home)} | env
         with self.log_file.open("w") as log:
