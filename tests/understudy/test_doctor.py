@@ -237,6 +237,7 @@ def test_the_bucket_of_the_remote_is_looked_for_with_the_given_credentials(docto
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("HOME", str(Path.cwd()))
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it would remember another test's credentials
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:

@@ -177,6 +177,7 @@ def test_two_at_once_add_each_row_once(place: tuple[Settings, Path]) -> None:
 
 # Where a process can be killed: before or after each of these, in the order in which ingest calls them.
 STEPS = [
+    ("adapters.quarantine_files", "QuarantineFiles.keep"),
     ("adapters.data_repo", "dvc_files.lay_out"),
     ("adapters.data_repo", "git:init"),
     ("adapters.data_repo", "write_parquet"),
@@ -187,7 +188,6 @@ STEPS = [
     ("adapters.data_repo", "git:add"),
     ("adapters.data_repo", "git:commit"),
     ("adapters.data_repo", "git:tag"),
-    ("flows.stages.ingest", "_keep_aside"),
 ]
 KILLER = """
 import importlib, os, signal, sys

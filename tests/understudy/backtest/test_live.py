@@ -13,6 +13,7 @@ from adapters.ledger import Ledger
 from adapters.settings import Settings
 from adapters.traffic_log import TrafficLog, epoch_us
 from contracts.events import Cause, Severity, Trigger
+from contracts.package import ONNX, PARITY, package_digest
 from contracts.rollout import Act, GatewayView, ModelRef, Phase, ShadowView
 from contracts.traffic import AnsweredBatch, FeedbackBatch, ShadowBatch
 from contracts.verdict import Outcome, worst
@@ -79,7 +80,11 @@ class Live:
         work = self.settings.home / "work" / known.model.version
         work.mkdir(parents=True)
         fitted = fit_stage(self.settings, self.world.pipeline, snapshot.id, work)
-        assert (fitted.digest, fitted.cutoff) == (known.model.digest, known.model.cutoff)
+        files = {path.name: path.read_bytes() for path in Work(work).package.iterdir() if path.name not in {ONNX, PARITY}}
+        assert (package_digest(files), fitted.cutoff) == (
+            known.model.digest,
+            known.model.cutoff,
+        )  # a walk proves nothing of ONNX
         verdicts = gate_stage(self.world.pipeline, evaluate_stage(self.settings, self.world.pipeline, fitted, champion, work), work)
         model = ModelRef(known.model.version, fitted.digest, Work(work).package.as_uri(), snapshot.id, fitted.cutoff)
         self.versions[model.version] = known
