@@ -10,6 +10,7 @@ import numpy as np
 from contracts.errors import SpecError
 from contracts.expectation import EngineName, ExpectationResult, RowSeverity
 
+_EXAMPLES = 3
 _SUBJECTS = frozenset({"column", "column_A", "column_B", "column_list", "batch_id"})
 
 
@@ -79,6 +80,7 @@ def result_of(answer: Answer) -> ExpectationResult:
         error=answer.error,
         limit=_told(asked.kwargs),
         observed="" if answer.error else _observed(result),
+        examples=() if answer.success or answer.error else _examples(result),
         engine=answer.engine,
     )
 
@@ -111,7 +113,8 @@ def _reason(answer: Answer) -> str:
     if answer.success:
         return f"{what}{told} holds."
     if "unexpected_count" in result:
-        return f"{what}{told} fails for {_observed(result)}."
+        shown = ", ".join(dict.fromkeys(_short(value) for value in result.get("partial_unexpected_list", [])[:_EXAMPLES]))
+        return f"{what}{told} fails for {_observed(result)}" + (f", e.g. {shown}." if shown else ".")
     return f"{what}{told} fails: observed {_short(result.get('observed_value'))}."
 
 
@@ -120,11 +123,19 @@ def _told(kwargs: dict[str, Any]) -> str:
 
 
 def _observed(result: dict[str, Any]) -> str:
-    """What was seen: the value, or how many rows failed and some of what they hold."""
+    """What was seen: the value, or how many rows failed."""
     if "unexpected_count" not in result:
         return _short(result["observed_value"]) if result.get("observed_value") is not None else ""
-    shown = ", ".join(dict.fromkeys(_short(value) for value in result.get("partial_unexpected_list", [])[:3]))
-    return f"{result['unexpected_count']} of {result.get('element_count')} rows" + (f", e.g. {shown}" if shown else "")
+    return f"{result['unexpected_count']} of {result.get('element_count')} rows"
+
+
+def _examples(result: dict[str, Any]) -> tuple[str, ...]:
+    """Return the first three values that failed, with their rows where those are known; else three that differ."""
+    values, rows = result.get("partial_unexpected_list") or [], result.get("unexpected_index_list") or []
+    texts = [_short(value) for value in values]
+    if len(rows) >= len(texts):
+        texts = [f"{text} (row {row})" for text, row in zip(texts, rows, strict=False)]
+    return tuple(dict.fromkeys(texts))[:_EXAMPLES]
 
 
 def _short(value: Any) -> str:

@@ -31,6 +31,7 @@ class ExpectationResult:
         error: why it could not run, or None.
         limit: what was asked, such as `min_value=0, max_value=1`; empty where nothing but the kind says it.
         observed: what was seen, in a few words; empty where nothing was.
+        examples: up to three of the values that failed, each with its row (0 is the first) where the engine lists rows.
         engine: which one answered.
     """
 
@@ -45,6 +46,7 @@ class ExpectationResult:
     error: str | None = None
     limit: str = ""
     observed: str = ""
+    examples: tuple[str, ...] = ()
     engine: EngineName = "great_expectations"
 
 

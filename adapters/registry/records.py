@@ -12,6 +12,8 @@ from contracts.events import Trigger
 from contracts.lineage import Lineage
 from contracts.rollout import ModelRef
 
+DATA_DOCS = "data-docs/index.html"  # where a version's report has the page of the suite's results
+
 
 @dataclass(frozen=True, slots=True)
 class Registration:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from adapters.file_lock import file_lock
 from adapters.registry.connection import connect, is_server, told
 from adapters.registry.mlflow_model import PACKAGE_PATH, write_mlflow_model
-from adapters.registry.records import Registered, Registration
+from adapters.registry.records import DATA_DOCS, Registered, Registration
 from adapters.settings import Settings
 from contracts.errors import NotReproducible, OutsideError, UsageError
 from contracts.lineage import Lineage
@@ -172,7 +172,8 @@ class Registry:
 
     def _log(self, experiment: str, given: Registration) -> Registered:
         key = {_KEY: given.lineage.key}
-        run = self._client.create_run(experiment, tags=_tags(given), run_name=f"{given.pipeline} {given.lineage.snapshot}").info.run_id
+        name, tags = f"{given.pipeline} {given.lineage.snapshot}", _tags(given) | _docs_tag(given.report)
+        run = self._client.create_run(experiment, tags=tags, run_name=name).info.run_id
         model = self._client.create_logged_model(experiment, given.pipeline, source_run_id=run, tags=key, params=given.params)
         self._log_numbers(run, model.model_id, given)
         self._client.log_artifacts(run, str(given.report))
@@ -185,7 +186,13 @@ class Registry:
         uri = f"{model.artifact_location.rstrip('/')}/{PACKAGE_PATH}"
         source = f"models:/{model.model_id}" if is_server(self._uri) else model.artifact_location
         version = self._client.create_model_version(
-            given.pipeline, source, run, tags=_tags(given) | {"package_uri": uri}, model_id=model.model_id, await_creation_for=0
+            given.pipeline,
+            source,
+            run,
+            tags=tags | {"package_uri": uri},
+            description=_described(experiment, run, given.report),
+            model_id=model.model_id,
+            await_creation_for=0,
         )
         return _read(version)
 
@@ -196,6 +203,18 @@ class Registry:
         metrics = [Metric(name, value, now, 0, model_id=model_id, run_id=run) for name, value in given.metrics.items()]
         self._client.log_batch(run, metrics, [Param(name, value) for name, value in given.params.items()])
         self._client.log_outputs(run, [LoggedModelOutput(model_id, 0)])
+
+
+def _docs_tag(report: Path) -> dict[str, str]:
+    """Return the tag that names the page of the suite's results among the run's artifacts, where the report has one."""
+    return {"data_docs": DATA_DOCS} if (report / DATA_DOCS).is_file() else {}
+
+
+def _described(experiment: str, run: str, report: Path) -> str | None:
+    """Return what MLflow's page of the version says: a link within MLflow's own pages, whatever address they are seen at."""
+    if not (report / DATA_DOCS).is_file():
+        return None
+    return f"What the checks said of its newest rows: [Data Docs](#/experiments/{experiment}/runs/{run}/artifacts/{DATA_DOCS})"
 
 
 def _copied(source: Path, target: Path) -> Path:

@@ -50,14 +50,21 @@ def distance(before: pd.Series, now: pd.Series) -> float:
     missing = abs(float(before.isna().mean()) - float(now.isna().mean()))
     if pd.api.types.is_numeric_dtype(before.dtype) and pd.api.types.is_numeric_dtype(now.dtype) and before.nunique() > 2:
         return max(missing, _steps(before.dropna().to_numpy(dtype=np.float64), now.dropna().to_numpy(dtype=np.float64)))
-    was, share = (one.astype("string").fillna("").value_counts(normalize=True) for one in (before, now))
+    was, share = (one.value_counts(normalize=True, dropna=False) for one in _alike(before, now))
     either = was.index.union(share.index)
     return float((was.reindex(either, fill_value=0.0) - share.reindex(either, fill_value=0.0)).abs().sum()) / 2
+
+
+def _alike(before: pd.Series, now: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """Return both as texts, unless they are whole numbers of one kind, which can be counted as they are."""
+    if before.dtype == now.dtype and pd.api.types.is_integer_dtype(before.dtype):
+        return before, now
+    return before.astype("string").fillna(""), now.astype("string").fillna("")
 
 
 def _steps(before: np.ndarray, now: np.ndarray) -> float:
     if not len(before) or not len(now):
         return 0.0
-    points = np.concatenate([before, now])
+    points = np.sort(np.concatenate([before, now]))  # looking up in order is several times quicker
     below = [np.searchsorted(np.sort(one), points, side="right") / len(one) for one in (before, now)]
     return float(np.abs(below[0] - below[1]).max())

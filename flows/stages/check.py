@@ -9,10 +9,15 @@ from adapters.data_repo import DataRepo
 from adapters.pipeline_files import Pipeline
 from adapters.settings import Settings
 from adapters.sources.file_kinds import read_table
+from contracts.columns import EVENT_TIME
 from contracts.errors import UsageError
 from contracts.expectation import RowSeverity, SuiteResult
 from contracts.spec import TableFiles
+from contracts.verdict import Verdict
+from data_checks.history.judge import judge_history
 from data_checks.quarantine import REASONS, severity_of
+from flows.stages.clock import traffic_now
+from flows.stages.history import history_of
 
 _PARQUET = (".parquet", ".pq")
 
@@ -31,8 +36,8 @@ def check_file(pipeline: Pipeline, file: Path) -> SuiteResult:
     )
 
 
-def check_snapshot(settings: Settings, pipeline: Pipeline) -> SuiteResult:
-    """Run the pipeline's suite on its newest snapshot.
+def check_snapshot(settings: Settings, pipeline: Pipeline) -> tuple[SuiteResult, tuple[Verdict, ...]]:
+    """Run the pipeline's suite on its newest snapshot, and hold the rows that came last against the history before them.
 
     Raises:
         UsageError: there is no suite, or no snapshot.
@@ -42,7 +47,12 @@ def check_snapshot(settings: Settings, pipeline: Pipeline) -> SuiteResult:
     newest = repo.newest(name)
     if newest is None:
         raise UsageError(f"Pipeline '{name}' has no snapshot to check.", f"Name a file, or run: understudy ingest {name}")
-    return run_suite(suite, repo.frame(newest), None, pipeline.expectations, pipeline.spec.checks.engine)
+    rows = repo.frame(newest)
+    answer = run_suite(suite, rows, None, pipeline.expectations, pipeline.spec.checks.engine)
+    before = next((one for one in reversed(repo.snapshots(name)) if one.id != newest.id), None)
+    past = history_of(repo, pipeline.spec, before, traffic_now(settings, pipeline.spec))
+    came = rows if before is None else rows[rows[EVENT_TIME] > before.watermark].reset_index(drop=True)
+    return answer, judge_history(pipeline.spec, came, past)
 
 
 def keep_failing(pipeline: Pipeline, file: Path, answer: SuiteResult, to: Path) -> int:

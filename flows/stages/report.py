@@ -12,6 +12,7 @@ from adapters.code_version import changed_files
 from adapters.environment import environment_text
 from adapters.machine import machine_text
 from adapters.pipeline_files import Pipeline, load_pipeline, with_window
+from adapters.registry.records import DATA_DOCS
 from adapters.settings import Settings
 from contracts.errors import Conflict
 from contracts.snapshot import Snapshot
@@ -75,5 +76,5 @@ def _copy_checks(settings: Settings, snapshot: Snapshot, report: Path) -> None:
         return
     write_json(report / "checks.json", found)
     if found.docs is not None and Path(found.docs).is_file():
-        (report / "data-docs").mkdir()
-        shutil.copyfile(found.docs, report / "data-docs" / "index.html")
+        (report / DATA_DOCS).parent.mkdir()
+        shutil.copyfile(found.docs, report / DATA_DOCS)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pandas as pd
 import pytest
 
@@ -17,6 +18,7 @@ from adapters.model_cache import cached_package
 from adapters.package_store import folder_digest, load_package, write_package
 from adapters.registry import Registered, Registration, Registry
 from adapters.registry.connection import connect
+from adapters.registry.records import DATA_DOCS
 from adapters.settings import Settings, read_settings
 from contracts.errors import NotReproducible, OutsideError, UsageError
 from contracts.events import Cause, Trigger
@@ -137,6 +139,25 @@ def test_mlflow_shows_metrics_parameters_and_every_tag_of_the_lineage(settings: 
     assert tags["spec_digest"] == LINEAGE.spec_digest
     assert tags["environment_digest"] == LINEAGE.environment
     assert tags["artefact_digest"] == done.model.digest
+
+
+@on_server
+def test_mlflow_s_page_of_a_version_leads_to_the_data_docs_of_its_checks(settings: Settings, tmp_path: Path) -> None:
+    given = registration(tmp_path, "documented")
+    (given.report / "data-docs").mkdir()
+    (given.report / DATA_DOCS).write_text("<html>what the suite said</html>")
+    done = Registry(settings).register(given)
+    client = connect(settings.mlflow_uri)
+    version = client.get_model_version("documented", "1")
+    experiment = client.get_run(done.run_id).info.experiment_id
+    assert version.tags["data_docs"] == client.get_run(done.run_id).data.tags["data_docs"] == "data-docs/index.html"
+    assert f"[Data Docs](#/experiments/{experiment}/runs/{done.run_id}/artifacts/{DATA_DOCS})" in version.description
+    asked = {"run_uuid": done.run_id, "path": version.tags["data_docs"]}
+    page = httpx.get(f"{settings.mlflow_uri}/get-artifact", params=asked)  # what MLflow's page of that link loads
+    assert (page.status_code, page.text) == (200, "<html>what the suite said</html>")
+    plain = Registry(settings).register(registration(tmp_path, "documented", lineage=replace(LINEAGE, snapshot="s2", data_digest="f")))
+    told = client.get_model_version("documented", plain.model.version)
+    assert ("data_docs" in told.tags, told.description or "") == (False, ""), "without a suite nothing is promised"
 
 
 def test_registered_again_it_is_the_same_version_and_other_bytes_of_one_lineage_are_refused(settings: Settings, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """ingest, snapshots, check and status on a small pipeline with a real data repository."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,47 @@ def test_ingest_then_check_and_a_bad_file_exits_1(tiny: list[str], tmp_path: Pat
         main([*tiny, "check", "tiny", str(bad)])
     assert left.value.code == 1
     assert json.loads(capsys.readouterr().out)["results"][0]["success"] is False
+
+
+@pytest.mark.filterwarnings("default")  # Great Expectations and DVC warn about their own insides
+def test_check_lists_the_failing_rows_by_value_and_holds_the_newest_batch_against_the_history(
+    tiny: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    people = [one for one in tiny if one != "--json"]
+    main([*tiny, "ingest", "tiny"])
+    with (tmp_path / "rows.csv").open("a") as rows:
+        rows.write("".join(f"2026-01-{day}T00:00:00Z,{day % 9},1\n" for day in (12, 13)))
+    main([*tiny, "ingest", "tiny"])
+    spec = tmp_path / "pipelines" / "tiny" / "pipeline.yaml"
+    spec.write_text(spec.read_text() + "checks: {gaps: {max_gap: 2d, severity: warn}, volume: {}}\n")
+    capsys.readouterr()
+
+    main([*people, "check", "tiny"])  # a warning alone is only said
+    said = capsys.readouterr().out
+    assert said.splitlines()[0] == "10 rows, 3 checks: 1 fail, 1 inconclusive, 1 pass."
+    assert re.search(r"table +gaps +warn +fail +4 d +2 d", said)
+    assert "no row for 4 d before 2026-01-12T00:00:00+00:00" in said
+
+    suite = tmp_path / "pipelines" / "tiny" / "suite.json"
+    suite.write_text(suite.read_text().replace('"max_value": 9', '"max_value": 4.5'))
+    with pytest.raises(SystemExit) as left:
+        main([*people, "check", "tiny", "--all"])
+    assert left.value.code == 1
+    said = capsys.readouterr().out
+    assert re.search(r"x +be between +row +fail +4 of 10 rows +min_value=0, *(max_value=4.5)? +5 \(row 4\)", said), said
+    assert "6 (row 5)" in said
+    assert "7 (row 6)" in said
+    assert "8 (row 7)" not in said, "three examples are enough"
+
+    with pytest.raises(SystemExit):
+        main([*tiny, "check", "tiny"])
+    document = json.loads(capsys.readouterr().out)
+    first = document["checks"][0]
+    assert (first["column"], first["outcome"], first["severity"], first["observed"]) == ("x", "fail", "row", "4 of 10 rows")
+    assert (first["limit"], first["examples"]) == ("min_value=0, max_value=4.5", ["5 (row 4)", "6 (row 5)", "7 (row 6)"])
+    assert [one["gate"] for one in document["history"]] == ["gaps", "volume"]
+    assert document["history"][0]["observed"] == 4 * 86_400
 
 
 def test_status_of_a_pipeline_that_never_ran_is_idle_and_names_every_promised_key(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from understudy.commands.output import show
+from understudy.commands.output import plain, show
 from understudy.main import Options
 
 if TYPE_CHECKING:
@@ -124,23 +124,30 @@ def diff(options: Options, pipeline: str, a: str, b: str, plot: Path | None) -> 
 @click.option(
     "--aside", type=click.Path(path_type=Path, dir_okay=False), help="Write the failing rows of a Parquet FILE there, with reasons."
 )
+@click.option("--all", "everything", is_flag=True, help="List what holds too, instead of counting it.")
 @click.pass_context
-def check(ctx: click.Context, pipeline: str, file: Path | None, aside: Path | None) -> None:
-    """Run the suite on FILE, or on the newest snapshot; exit 1 where it fails."""
+def check(ctx: click.Context, pipeline: str, file: Path | None, aside: Path | None, everything: bool) -> None:
+    """Run the suite on FILE, or with the checks against the history on the newest snapshot; exit 1 where it fails.
+
+    What fails comes first, with up to three examples. A failure of severity `warn` is only said.
+    """
     from adapters.pipeline_files import load_pipeline
     from adapters.settings import read_settings
     from contracts.errors import UsageError
     from flows.stages.check import check_file, check_snapshot, keep_failing
+    from understudy.commands.check_table import history_lines, print_checks, suite_lines
 
     options: Options = ctx.obj
     settings = read_settings(options.home, options.pipelines)
     loaded = load_pipeline(settings, pipeline)
     if aside is not None and (file is None or file.suffix not in (".parquet", ".pq")):
         raise UsageError("--aside needs a Parquet FILE.", "Name one.")
-    answer = check_snapshot(settings, loaded) if file is None else check_file(loaded, file)
-    failed = [one for one in answer.results if not one.success]
-    lines = [f"{answer.rows} rows, {len(answer.results)} expectations, {len(failed)} not met.", *(f"  {one.reason}" for one in failed)]
+    answer, history = check_snapshot(settings, loaded) if file is None else (check_file(loaded, file), ())
+    found = [*suite_lines(answer), *history_lines(loaded.spec.checks, history)]
+    if options.as_json:
+        show({**plain(answer), "history": history, "checks": found}, [], as_json=True)
+    else:
+        print_checks(answer.rows, found, everything=everything)
     if file is not None and aside is not None:
-        lines.append(f"{keep_failing(loaded, file, answer, aside)} failing rows are in {aside}.")
-    show(answer, lines, as_json=options.as_json)
-    ctx.exit(1 if failed else 0)
+        click.echo(f"{keep_failing(loaded, file, answer, aside)} failing rows are in {aside}.", err=options.as_json)
+    ctx.exit(1 if any(one.refuses for one in found) else 0)
