@@ -1,0 +1,180 @@
+"""Promotions and roll-backs under full load: how soon the last worker answers with the decided version, and what it costs whoever asks.
+
+Two versions that answer differently take turns, by decisions in the ledger as a tick saves them. Every answer is checked: it is what
+the version it names says, and that version was in force at some time between sending and answering. Then a forest is loaded as the
+next champion under the same load, and the latency meanwhile is held against the latency before.
+
+    python -m benchmarks.swaps [--swaps 200] [--connections 16] [--trees 300]
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.ensemble import RandomForestClassifier
+
+from adapters.package_store import write_package
+from benchmarks.frame import Bench, Row
+from benchmarks.served.checked import Answer, Checked
+from benchmarks.served.forms import v2
+from benchmarks.served.home import Home
+from benchmarks.served.models import MAKERS, Model
+from benchmarks.served.servers import ours, running
+from contracts.package import Manifest, package_digest
+from contracts.rollout import ModelRef
+from training.package import package_files
+
+_WORKERS = (1, 2)
+_SECONDS, _STALL = 1.0, 1.5  # what is promised: from the decision to the last worker, and p99 while loading ÷ p99 before
+_CLOSE, _LOOK, _PATIENCE, _CALM = 1e-9, 0.005, 120.0, 5.0
+_ANSWERS = "answers of a version that was not in force, or that say what another would"
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """One decision: when saving it began and ended, and when every worker had told that it answers with it."""
+
+    version: str
+    began: float
+    saved: float
+    told: float
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure everything; exit 1 where a bar is not met."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--swaps", type=int, default=200, help="with each number of workers")
+    parser.add_argument("--connections", type=int, default=16, help="that ask without pause")
+    parser.add_argument("--trees", type=int, default=300, help="of the forest that is loaded under load")
+    asked = parser.parse_args(arguments)
+    bench = Bench("swaps", ("scikit-learn", "uvicorn", "uvloop", "httptools"))
+    first = MAKERS["logistic"]()
+    second = replace(first, ours=clone(first.ours).fit(first.rows, first.ours.predict(first.rows)))  # the same columns, other answers
+    with tempfile.TemporaryDirectory() as place:
+        for workers in _WORKERS:
+            _swaps(bench, Path(place) / str(workers), [first, second], workers, asked.swaps, asked.connections)
+        _loading(bench, Path(place) / "loading", first, asked.trees, asked.connections)
+    return bench.finish()
+
+
+def _swaps(bench: Bench, folder: Path, models: list[Model], workers: int, count: int, connections: int) -> None:
+    home = Home(folder / "home")
+    refs = [home.put(model, str(place)) for place, model in enumerate(models)]
+    done = [_swap(home, models[0].name, refs[0], 0)]
+    with running(ours("--workers", str(workers)), models[0], folder) as one:
+        done = [_told(home, models[0].name, done[0], 1, workers)]
+        with Checked(one.url, v2(models[0], 1), connections) as load:
+            for turn in range(1, count + 1):
+                swap = _swap(home, models[0].name, refs[turn % 2], turn)
+                done.append(_told(home, models[0].name, swap, turn + 1, workers))
+    truth = {ref.version: float(model.truth(1)[0]) for ref, model in zip(refs, models, strict=True)}
+    _tell(bench, done, load.answers, truth, f"{workers} worker{'s' * (workers > 1)}, {count} swaps, {connections} connections")
+
+
+def _tell(bench: Bench, done: list[Swap], answers: list[Answer], truth: dict[str, float], where: str) -> None:
+    times = _times(done, answers)
+    bench.add(Row(f"{where}: decision saved to the last worker answering with it, p50 (s)", float(np.percentile(times, 50))))
+    bench.add(Row(f"{where}: the same, p99 (s)", float(np.percentile(times, 99)), bar=_SECONDS))
+    bench.add(Row(f"{where}: answers", len(answers)))
+    bench.add(Row(f"{where}: failed answers", sum(not one.version for one in answers), bar=0))
+    bench.add(Row(f"{where}: {_ANSWERS}", len(misversioned(done, answers, truth)), bar=0))
+
+
+def _swap(home: Home, pipeline: str, champion: ModelRef, turn: int) -> Swap:
+    began = time.monotonic()
+    epoch = home.route(pipeline, champion)
+    if epoch != turn + 1:
+        raise RuntimeError(f"the route has epoch {epoch} and not {turn + 1}")
+    return Swap(champion.version, began, time.monotonic(), 0.0)
+
+
+def _told(home: Home, pipeline: str, swap: Swap, epoch: int, workers: int) -> Swap:
+    """Wait until every worker has told the ledger that it answers with this epoch."""
+    while time.monotonic() < swap.saved + _PATIENCE:
+        views = home.ledger.gateways(pipeline, datetime.now(UTC) - timedelta(seconds=10))
+        if [view.epoch for view in views] == [epoch] * workers:
+            return replace(swap, told=time.monotonic())
+        time.sleep(_LOOK)
+    raise RuntimeError(f"not every one of {workers} workers answered with epoch {epoch} within {_PATIENCE:g} s")
+
+
+def _times(done: list[Swap], answers: list[Answer]) -> list[float]:
+    """Return the seconds from each decision to the later of two: every worker told so, and the last answer of the version before."""
+    arrived = sorted((one.answered, one.version) for one in answers if one.version)
+    ends = [swap.began for swap in done[2:]] + [float("inf")]
+    times, at = [], 0
+    for swap, end in zip(done[1:], ends, strict=True):
+        last = swap.told
+        while at < len(arrived) and arrived[at][0] < end:
+            if arrived[at][1] != swap.version:
+                last = max(last, arrived[at][0])
+            at += 1
+        times.append(last - swap.saved)
+    return times
+
+
+def misversioned(done: list[Swap], answers: list[Answer], truth: dict[str, float]) -> list[Answer]:
+    """Return the answers of a version that was not in force between sending and answering, or that are not what the named version says.
+
+    A version is in force from the moment its decision is being saved until every worker has told that it answers with the next one.
+    """
+    began = np.array([swap.began for swap in done])
+    ended = np.array([swap.told for swap in done[1:]] + [float("inf")])
+    versions = np.array([swap.version for swap in done])
+    wrong = []
+    for one in filter(lambda one: one.version, answers):
+        low, high = np.searchsorted(ended, one.sent), np.searchsorted(began, one.answered, side="right")
+        if one.version not in versions[low:high] or abs(one.said - truth[one.version]) > _CLOSE:
+            wrong.append(one)
+    return wrong
+
+
+def _loading(bench: Bench, folder: Path, model: Model, trees: int, connections: int) -> None:
+    home = Home(folder / "home")
+    small = home.put(model, "0")
+    big, megabytes = _forest(home, model, trees)
+    first = _swap(home, model.name, small, 0)
+    with running(ours(), model, folder) as one:
+        _told(home, model.name, first, 1, 1)
+        with Checked(one.url, v2(model, 1), connections) as load:
+            time.sleep(_CALM)
+            swap = _swap(home, model.name, big, 1)
+            swap = _told(home, model.name, swap, 2, 1)
+    before = [one.answered - one.sent for one in load.answers if one.answered < swap.began]
+    while_loading = [one.answered - one.sent for one in load.answers if one.sent > swap.saved and one.version == "0"]
+    where = f"a forest of {trees} trees ({megabytes:.0f} MB, {swap.told - swap.saved:.1f} s) becomes champion, {connections} connections"
+    p99s = [float(np.percentile(some, 99)) * 1e3 for some in (while_loading, before)]
+    bench.add(Row(f"{where}: p99 while it is loaded (ms)", p99s[0], p99s[1], "before", _STALL))
+    bench.add(Row(f"{where}: the slowest answer (ms)", max(while_loading) * 1e3, max(before) * 1e3, "before"))
+    bench.add(Row(f"{where}: failed answers", sum(not one.version for one in load.answers), bar=0))
+
+
+def _forest(home: Home, model: Model, trees: int) -> tuple[ModelRef, float]:
+    """Put a version of many deep trees into the registry; without a proof, so that scikit-learn answers for it."""
+    rows = model.rows
+    fitted = clone(model.ours).set_params(estimator=RandomForestClassifier(trees, random_state=0, n_jobs=1))
+    fitted.fit(rows, np.random.default_rng(0).integers(0, 2, len(rows)))  # of noise: its trees are as deep as they can be
+    columns = dict.fromkeys(rows, "float")
+    manifest = Manifest(
+        pipeline=model.name,
+        task="binary",
+        target="y",
+        columns=columns,
+        classes=(0, 1),
+        cutoff="2026-01-01T00:00:00+00:00",  # type: ignore[arg-type]  # a literal
+    )
+    files = package_files(fitted, manifest, None)
+    place = write_package(home.folder / "registry" / model.name / "big", files)
+    reference = ModelRef("big", package_digest(files), place.as_uri(), "s1", datetime(2026, 1, 1, tzinfo=UTC))
+    return reference, sum(map(len, files.values())) / 1e6
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
