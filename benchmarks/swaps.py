@@ -168,7 +168,7 @@ def _forest(home: Home, model: Model, trees: int) -> tuple[ModelRef, float]:
         target="y",
         columns=columns,
         classes=(0, 1),
-        cutoff="2026-01-01T00:00:00+00:00",  # type: ignore[arg-type]  # a literal
+        cutoff="2026-01-01T00:00:00+00:00",
     )
     files = package_files(fitted, manifest, None)
     place = write_package(home.folder / "registry" / model.name / "big", files)
