@@ -153,6 +153,7 @@ def _serve(settings: Settings, listening: socket.socket, grpc_address: str | Non
 
     from adapters.process_log import configure_log
     from serving.gateway.http.patience import PatientServer
+    from serving.gateway.http.pipelining import Pipelining
     from serving.gateway.wiring import build_gateway
 
     app = build_gateway(settings, limits, listening.getsockname()[1], log_all=access_log, grpc_address=grpc_address, place=place)
@@ -163,13 +164,14 @@ def _serve(settings: Settings, listening: socket.socket, grpc_address: str | Non
         proxy_headers=False,  # nothing here trusts what a header says of who calls
         server_header=False,
         date_header=False,
+        http=Pipelining,
         ws="none",
         lifespan="on",
         backlog=_BACKLOG,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
+        timeout_graceful_shutdown=_GRACE_SECONDS + 1,
     )
-    PatientServer(config, limits, configure_log("gateway")).run(sockets=[listening])
+    PatientServer(config, limits, configure_log("gateway"), _GRACE_SECONDS).run(sockets=[listening])
 
 
 if __name__ == "__main__":

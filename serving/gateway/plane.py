@@ -90,7 +90,9 @@ class DataPlane:
 
     def _new_line(self, pipeline: str) -> Line:
         answerer = Answerer(pipeline, lambda: self._servings[pipeline], self._recorders[pipeline], self._meters, self.limits, self._log)
-        line = self._lines[pipeline] = Line(pipeline, answerer, self.limits, quick=lambda: self._servings[pipeline].quick)
+        waits_for_disk = self._rules.fsync == "batch"  # which the event loop must not
+        line = Line(pipeline, answerer, self.limits, quick=lambda: not waits_for_disk and self._servings[pipeline].quick)
+        self._lines[pipeline] = line
         self._meters.waiting_rows.labels(pipeline).set_function(lambda: line.waiting_rows)
         return line
 

@@ -6,6 +6,8 @@ look that saw it, so a caller that sends a byte now and then gains no time.
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -71,11 +73,16 @@ def _state(one: Any) -> _State | None:
 
 
 class PatientServer(uvicorn.Server):
-    """uvicorn's server, which looks over its connections now and then."""
+    """uvicorn's server, which looks over its connections now and then.
 
-    def __init__(self, config: uvicorn.Config, limits: Limits, log: FilteringBoundLogger) -> None:
+    Args:
+        grace_seconds: how long callers have, once it stops, until their connections are cut off. Less than uvicorn's own grace: what
+            uvicorn then cancels would wait once more for callers who do not read.
+    """
+
+    def __init__(self, config: uvicorn.Config, limits: Limits, log: FilteringBoundLogger, grace_seconds: float) -> None:
         super().__init__(config)
-        self._patience, self._log = Patience(limits), log
+        self._patience, self._log, self._grace_seconds = Patience(limits), log, grace_seconds
 
     async def on_tick(self, counter: int) -> bool:
         """Cut off the slow, then do what the server does at each tick."""
@@ -84,3 +91,18 @@ class PatientServer(uvicorn.Server):
                 self._log.info("A slow caller was cut off", waited_for=what)
                 connection.transport.abort()
         return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop: callers who have not read their answers within the grace are cut off."""
+        cut = asyncio.get_running_loop().call_later(self._grace_seconds, self._cut_off_all)
+        try:
+            await super().shutdown(sockets)
+        finally:
+            cut.cancel()
+
+    def _cut_off_all(self) -> None:
+        connections = list(self.server_state.connections)
+        if connections:
+            self._log.warning("Callers were cut off for the gateway to stop", connections=len(connections))
+        for connection in connections:
+            connection.transport.abort()

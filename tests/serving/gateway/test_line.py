@@ -14,7 +14,7 @@ import pytest
 
 from adapters.process_log import configure_log
 from adapters.traffic_log import TrafficLog
-from adapters.traffic_rules import TrafficRules
+from adapters.traffic_rules import Fsync, TrafficRules
 from contracts.rollout import Route
 from contracts.traffic import AnsweredBatch, FailedBatch
 from serving.gateway.answerer import Answerer
@@ -23,6 +23,7 @@ from serving.gateway.errors import AnswerFailed, NotReady, Overloaded
 from serving.gateway.limits import Limits
 from serving.gateway.line import Line
 from serving.gateway.metrics import Meters
+from serving.gateway.plane import DataPlane
 from serving.gateway.recorder import Recorder
 from serving.version import LoadedVersion, load_version
 from tests.serving.gateway.world import NOW, World
@@ -215,3 +216,24 @@ def test_what_is_quick_is_answered_on_the_loop_together_with_what_came_in_the_sa
     asyncio.run(all_of_them())
     assert calls == [(5, True), *[(1, True)] * 5, (2, True), (500, False), (1, True)]
     assert answered(tmp_path)[-1] == "r6"
+
+
+@pytest.mark.parametrize(("fsync", "here"), [("none", True), ("batch", False)])
+def test_where_every_write_waits_for_the_disk_nothing_is_answered_on_the_event_loop(
+    version: LoadedVersion, tmp_path: Path, fsync: Fsync, here: bool
+) -> None:
+    threads: list[threading.Thread] = []
+
+    def predict(columns: dict[str, list[Any]]) -> np.ndarray:
+        threads.append(threading.current_thread())
+        return version.predict(columns)
+
+    async def two() -> None:
+        plane = DataPlane(tmp_path, Meters(), Limits(), configure_log("test"), TrafficRules(fsync=fsync))
+        plane.put(who := serving(version, quick=True, predict=predict))
+        for number in range(2):
+            await plane.answer(ask(who, number))
+        plane.stop()
+
+    asyncio.run(two())
+    assert [one is threading.main_thread() for one in threads] == [here, here]
