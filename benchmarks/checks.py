@@ -1,7 +1,7 @@
 """A suite of 20 expectations on 10 million rows × 12 columns: ours beside Great Expectations on pandas, pandera and Polars.
 
 The Parquet file is made once, in a temporary folder. Each runs in a process of its own, pandera and Polars in an environment that the first
-run builds below .understudy/peers. Time is that of the check alone, without imports; memory is the process's peak, libraries included.
+run builds below .venv/peers. Time is that of the check alone, without imports; memory is the process's peak, libraries included.
 `bound` is one read of the file's columns, a batch at a time. Who answered otherwise than ours is named, and that fails the run.
 
     python -m benchmarks.checks [--rows 10000000]

@@ -1,6 +1,6 @@
 """The gateway beside MLServer, BentoML, MLflow's server and FastAPI: the same models, the same rows, the same load generator (wrk).
 
-Each peer runs in an environment of its own, which the first run builds below .understudy/peers; MLServer and BentoML batch adaptively.
+Each peer runs in an environment of its own, which the first run builds below .venv/peers; MLServer and BentoML batch adaptively.
 Ours has everything on: validation, traffic log, metrics; one worker process. The floor is a bare ASGI application on the same server
 that decodes, asks the same loaded version and encodes. Before any load each server's answers are held against scikit-learn's own.
 

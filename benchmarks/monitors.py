@@ -1,6 +1,6 @@
 """The monitors of inputs beside Evidently, Frouros, NannyML and River: false alarms, power, time and memory, on the same windows.
 
-Ours is what the monitor flow calls. Each peer runs in an environment of its own, which the first run builds below .understudy/peers, and
+Ours is what the monitor flow calls. Each peer runs in an environment of its own, which the first run builds below .venv/peers, and
 gets the threshold that alarms as often as ours where nothing changed. What each of them saw in the time it had is said in the table.
 
     python -m benchmarks.monitors [--seconds 150] [--nulls 500] [--draws 24] [--peers evidently,frouros,nannyml,river]

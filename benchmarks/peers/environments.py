@@ -10,7 +10,7 @@ from pathlib import Path
 
 _HERE = Path(__file__).parent
 _UV = str(Path(sys.executable).with_name("uv"))
-_PLACE = _HERE.parents[1] / ".understudy" / "peers"
+_PLACE = _HERE.parents[1] / ".venv" / "peers"
 QUIET = {"DO_NOT_TRACK": "1", "NML_DISABLE_USAGE_LOGGING": "1", "PYTHONWARNINGS": "ignore"}  # peers send no telemetry from here
 
 

@@ -32,7 +32,7 @@ say("COMPLETED")
 
 
 def test_with_one_slot_an_operators_run_overtakes_those_that_wait(tmp_path: Path, prefect_server: str) -> None:
-    env = environment(tmp_path, prefect_server)
+    env = environment(tmp_path, prefect_server, UNDERSTUDY_LOST_AFTER="0")
     (tmp_path / "pipelines").mkdir()
     assert run_understudy(env, "deploy").returncode == 0
     hold = tmp_path / "hold"

@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -233,7 +234,8 @@ def test_the_bucket_of_the_remote_is_looked_for_with_the_given_credentials(docto
     import boto3
     from moto.server import ThreadedMotoServer
 
-    monkeypatch.setenv("UNDERSTUDY_DVC_REMOTE", "s3://models/data")
+    bucket = f"models-{time.time_ns()}"  # what moto holds is shared by all tests of a process
+    monkeypatch.setenv("UNDERSTUDY_DVC_REMOTE", f"s3://{bucket}/data")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("HOME", str(Path.cwd()))
@@ -249,7 +251,7 @@ def test_the_bucket_of_the_remote_is_looked_for_with_the_given_credentials(docto
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
         code, said = doctor()
         assert (code, "there is no such bucket" in said["dvc remote"]["said"]) == (2, True)
-        boto3.client("s3").create_bucket(Bucket="models")
+        boto3.client("s3").create_bucket(Bucket=bucket)
         code, said = doctor()
         assert (code, said["dvc remote"]["state"]) == (0, "ok")
     finally:

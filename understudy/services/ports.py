@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import socket
+import tempfile
+from pathlib import Path
+from typing import IO
 
 LOOPBACK = "127.0.0.1"
 DEFAULTS = {"prefect": 4200, "mlflow": 5000, "gateway": 8080, "grpc": 8081, "webhook": 8090}
 
 
+_HELD: dict[int, IO[str]] = {}  # ports that this process has spoken for, until it ends
+
+
 def choose_ports(wanted: dict[str, int] | None = None) -> dict[str, int]:
-    """Return a port for each service, all different."""
+    """Return a port for each service, all different; what one process has chosen, no other of the same user chooses while it lives."""
     chosen: dict[str, int] = {}
     for name, default in DEFAULTS.items():
         first = (wanted or {}).get(name, default)
-        chosen[name] = first if is_free(first) and first not in chosen.values() else _any_free(set(chosen.values()))
+        free = is_free(first) and first not in chosen.values() and _speak_for(first)
+        chosen[name] = first if free else _any_free(set(chosen.values()))
     return chosen
 
 
@@ -33,5 +42,21 @@ def _any_free(taken: set[int]) -> int:
         with socket.socket() as probe:
             probe.bind((LOOPBACK, 0))
             port = int(probe.getsockname()[1])
-        if port not in taken:
+        if port not in taken and _speak_for(port):
             return port
+
+
+def _speak_for(port: int) -> bool:
+    """Take a port before its service listens: two that start at once would both find it free."""
+    if port in _HELD:
+        return True
+    folder = Path(tempfile.gettempdir()) / f"understudy-ports-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    lock = (folder / str(port)).open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        return False
+    _HELD[port] = lock
+    return True
