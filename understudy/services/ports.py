@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import socket
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
-from typing import IO
+
+from adapters.file_lock import file_lock
+from contracts.errors import OutsideError
 
 LOOPBACK = "127.0.0.1"
 DEFAULTS = {"prefect": 4200, "mlflow": 5000, "gateway": 8080, "grpc": 8081, "webhook": 8090}
 
-
-_HELD: dict[int, IO[str]] = {}  # ports that this process has spoken for, until it ends
+_HELD: set[int] = set()  # ports that this process has spoken for
+_UNTIL_IT_ENDS = ExitStack()  # their locks
 
 
 def choose_ports(wanted: dict[str, int] | None = None) -> dict[str, int]:
@@ -52,11 +54,9 @@ def _speak_for(port: int) -> bool:
         return True
     folder = Path(tempfile.gettempdir()) / f"understudy-ports-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
-    lock = (folder / str(port)).open("w")
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
+        _UNTIL_IT_ENDS.enter_context(file_lock(folder / str(port), timeout_seconds=0.0))
+    except OutsideError:
         return False
-    _HELD[port] = lock
+    _HELD.add(port)
     return True

@@ -163,6 +163,19 @@ def test_a_taken_port_is_replaced_by_a_free_one_and_none_is_given_twice() -> Non
     assert is_free(chosen["gateway"])
 
 
+def test_what_a_process_that_comes_up_at_the_same_time_has_chosen_is_not_chosen_although_nobody_listens_yet() -> None:
+    code = "import json; from understudy.services.ports import choose_ports; print(json.dumps(choose_ports()), flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        theirs = set(json.loads(other.stdout.readline()).values())
+        port = theirs.pop()
+        assert is_free(port)
+        mine = choose_ports(dict.fromkeys(DEFAULTS, port))
+        other.communicate("\n", timeout=30)
+    assert not {port, *theirs} & set(mine.values())
+    assert port in choose_ports(dict.fromkeys(DEFAULTS, port)).values(), "it is anybody's once that process has ended"
+
+
 def test_a_server_named_by_the_environment_is_used_and_not_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_API_URL", "http://prefect.example:4200/api")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
