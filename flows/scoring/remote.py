@@ -1,4 +1,4 @@
-"""The worker's side of a Dask cluster: a package comes as bytes, is checked by digest, and answers as it does here."""
+"""A package that answers on a Dask cluster: it comes there as bytes, is checked by digest, and answers as it does here."""
 
 from __future__ import annotations
 
@@ -14,10 +14,8 @@ from adapters.package_store import LoadedPackage, load_files
 from contracts.errors import DigestMismatch
 from contracts.package import MANIFEST, Manifest, package_digest
 from flows.scoring.answer import How, Part, answer_task
+from flows.scoring.blocks import answer_block, blocks
 from flows.scoring.plan import Task
-from training.threads import threads_for
-
-BLOCK_ROWS = 65_536
 
 
 @dataclass(frozen=True)
@@ -58,21 +56,7 @@ def answer_there(task: Task, shipped: Shipped, how: How) -> list[Part]:
 
 def predict_there(rows: pd.DataFrame, shipped: Shipped) -> np.ndarray:
     """Answer rows on a worker."""
-    return _block(unpacked(shipped), rows)
-
-
-def in_blocks(package: LoadedPackage, rows: pd.DataFrame) -> np.ndarray:
-    """Answer rows block by block, here."""
-    return np.concatenate([_block(package, block) for block in _blocks(rows)])
-
-
-def _block(package: LoadedPackage, rows: pd.DataFrame) -> np.ndarray:
-    with threads_for(len(rows)):
-        return package.predict(rows)
-
-
-def _blocks(rows: pd.DataFrame) -> list[pd.DataFrame]:
-    return [rows.iloc[start : start + BLOCK_ROWS] for start in range(0, max(len(rows), 1), BLOCK_ROWS)]
+    return answer_block(unpacked(shipped), rows)
 
 
 class OnCluster:
@@ -84,6 +68,6 @@ class OnCluster:
 
     def predict(self, frame: pd.DataFrame) -> np.ndarray:
         """Answer rows, as `LoadedPackage.predict`."""
-        blocks = [block[[name for name in self.manifest.columns if name in block]] for block in _blocks(frame)]
-        found = dict(self._cluster.each(predict_there, blocks, self._shipped))
-        return np.concatenate([found[place] for place in range(len(blocks))])
+        needed = blocks(frame[[name for name in self.manifest.columns if name in frame]])
+        found = dict(self._cluster.each(predict_there, needed, self._shipped))
+        return np.concatenate([found[place] for place in range(len(needed))])

@@ -21,7 +21,8 @@ from contracts.columns import EVENT_TIME
 from contracts.rollout import ModelRef
 from contracts.spec import PipelineSpec
 from flows.scoring.answer import Answering
-from flows.scoring.remote import BLOCK_ROWS, OnCluster, Shipped, in_blocks
+from flows.scoring.blocks import BLOCK_ROWS, in_blocks
+from flows.scoring.remote import OnCluster, Shipped
 from flows.stages.fit import FitResult
 from flows.stages.work import Work, write_json
 from training.compare import Answers, Evaluation, by_row, compare, unmeasured, unseen

@@ -19,12 +19,12 @@ from adapters.pipeline_files import Pipeline
 from adapters.registry import Registered, Registry
 from adapters.settings import Settings
 from contracts.lineage import Lineage
+from flows.scoring.blocks import in_blocks
 from flows.stages.differences import Predictions, changed_lines, compare_predictions, file_differences, some
 from flows.stages.fit import FitResult, fit_stage
 from flows.stages.register import lineage_of
 from flows.stages.report import CHANGED, ENVIRONMENT, MACHINE, PIPELINE, PREDICTIONS, recorded_pipeline
 from flows.stages.work import Work
-from training.threads import threads_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +126,8 @@ def _predictions(report: Path, work: Work, fitted: FitResult) -> Predictions | N
     """Let the refit answer the rows whose answers were recorded."""
     if not (report / PREDICTIONS).is_file():
         return None
-    rows = pd.read_parquet(work.held_out)
-    with threads_for(len(rows)):
-        return compare_predictions(pd.read_parquet(report / PREDICTIONS), load_package(work.package, fitted.digest).predict(rows))
+    answers = in_blocks(load_package(work.package, fitted.digest), pd.read_parquet(work.held_out))
+    return compare_predictions(pd.read_parquet(report / PREDICTIONS), answers)
 
 
 def _place(settings: Settings, pipeline: str) -> Path:

@@ -19,7 +19,7 @@ from contracts.compute import Compute
 from contracts.errors import OutsideError, UsageError
 from contracts.rollout import Act, Decision, ModelRef, Phase, Route, fresh_state
 from flows.score import Sizes, score
-from flows.scoring import remote
+from flows.scoring import blocks, remote
 from flows.stages import evaluate
 from flows.stages.fit import FitResult, fit_stage
 from flows.stages.ingest import ingest
@@ -75,7 +75,7 @@ def test_the_evaluation_is_the_same_bytes_with_the_rows_answered_by_two_workers(
     world: tuple[Settings, FitResult, Path], dask_cluster: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings, fitted, folder = world
-    for module in (evaluate, remote):
+    for module in (evaluate, blocks):
         monkeypatch.setattr(module, "BLOCK_ROWS", 50)  # of 240 held-out rows
     work, pipeline = Work(folder), pipeline_of(settings)
     written = (work.result("evaluate"), work.predictions, work.answers, work.error_over_time)
