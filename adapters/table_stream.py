@@ -89,8 +89,12 @@ def read_chunks(path: Path, wanted: Wanted, rows: int, delimiter: str = ",", gro
 
 
 def count_rows(path: Path) -> int | None:
-    """Return how many rows a file has where that is known without reading it, else None."""
-    return int(parquet.read_metadata(path).num_rows) if is_parquet(path) else None
+    """Return how many rows a file has where that is known without reading it, else None.
+
+    Raises:
+        SpecError: it is called Parquet and is not.
+    """
+    return sum(row_groups(path)) if is_parquet(path) else None
 
 
 def _parquet(path: Path, wanted: Wanted, rows: int, groups: Sequence[int] | None) -> Iterator[Chunk]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,24 +85,18 @@ def score(
         DigestMismatch: the package is not the one approved.
     """
     inputs = find_inputs([str(source)] if isinstance(source, str | Path) else source)
-    if any(output.exists() and output.samefile(one) for one in inputs):
-        raise UsageError(f"{output} is the input.", "Name another file as output.")
-    if not output.absolute().parent.is_dir():
-        raise UsageError(f"The folder {output.absolute().parent} is not there.", "Make it first.")
+    _look_at_output(output, inputs)
     whole = is_parquet(output) or output.name.lower().endswith((".csv", ".csv.gz"))
     place = output.with_name(f".{output.name}.parts") if whole else output
     with file_lock(settings.home / "locks" / f"score-{hashlib.sha256(str(output.resolve()).encode()).hexdigest()[:16]}", 5.0):
         job = _job(settings, pipeline.spec.name, version, place, restart=whole)
         try:
-            parts = list(_answer(settings, pipeline, job.model, place, inputs, sizes, tell))
+            parts = list(_answer(settings, pipeline, job, place, inputs, sizes, tell))
             rows = sum(one.rows for one in parts)
             if not rows:
                 raise UsageError(f"{', '.join(map(str, inputs[:3]))} has no row.", "Nothing was written.")
             if whole:
-                join_parts(
-                    [place / one.name for one in parts], output, _lineage(job) | {"understudy.inputs": json.dumps(list(map(str, inputs)))}
-                )
-                shutil.rmtree(place)
+                _join(parts, place, output, _lineage(job) | {"understudy.inputs": json.dumps(list(map(str, inputs)))})
             else:
                 finish_job(place, job, [one.name for one in parts], rows)
         except UnderstudyError:
@@ -110,6 +104,18 @@ def score(
             raise
     kept = sum(one.rows for one in parts if one.kept)
     return Scored(output, rows, job.model.version, job.model.digest, job.model.snapshot, len(parts), kept)
+
+
+def _look_at_output(output: Path, inputs: Sequence[Path]) -> None:
+    if any(output.exists() and output.samefile(one) for one in inputs):
+        raise UsageError(f"{output} is the input.", "Name another file as output.")
+    if not output.absolute().parent.is_dir():
+        raise UsageError(f"The folder {output.absolute().parent} is not there.", "Make it first.")
+
+
+def _join(parts: Sequence[Part], place: Path, output: Path, metadata: Mapping[str, str]) -> None:
+    join_parts([place / one.name for one in parts], output, metadata)
+    shutil.rmtree(place)
 
 
 def _job(settings: Settings, name: str, version: str | None, place: Path, *, restart: bool) -> Job:
@@ -141,17 +147,15 @@ def _model(settings: Settings, name: str, version: str | None) -> ModelRef:
 
 
 def _answer(
-    settings: Settings, pipeline: Pipeline, model: ModelRef, place: Path, inputs: list[Path], sizes: Sizes, tell: Callable[[int], None]
+    settings: Settings, pipeline: Pipeline, job: Job, place: Path, inputs: list[Path], sizes: Sizes, tell: Callable[[int], None]
 ) -> Iterator[Part]:
     """Answer all tasks, here or on the cluster that the spec or the settings name, and yield their parts in order."""
-    folder = cached_package(settings, model)
-    package = load_package(folder, model.digest)
+    folder, digest = cached_package(settings, job.model), job.model.digest
+    package = load_package(folder, digest)
     spec_source = pipeline.spec.source
     delimiter = spec_source.delimiter if isinstance(spec_source, TableFiles) else ","
     per_part = max(1, sizes.rows_per_part // sizes.rows_per_group)
-    how = How(
-        place, _wanted(pipeline, package.manifest), delimiter, sizes.rows_per_group, per_part, _lineage(Job(pipeline.spec.name, model))
-    )
+    how = How(place, _wanted(pipeline, package.manifest), delimiter, sizes.rows_per_group, per_part, _lineage(job))
     tasks, done = list(plan(inputs, sizes.rows_per_part)), _Counter(tell)
     with cluster_of(settings, pipeline.spec.compute) as cluster:
         if cluster is None:
@@ -159,7 +163,7 @@ def _answer(
                 yield from answer_task(task, package, how, done.add)
             return
         found: dict[int, list[Part]] = {}
-        for number, parts in cluster.each(answer_there, tasks, Shipped(model.digest, read_files(folder)), how):
+        for number, parts in cluster.each(answer_there, tasks, Shipped(digest, read_files(folder)), how):
             found[number] = parts
             done.add(sum(one.rows for one in parts))
         yield from (part for number in range(len(tasks)) for part in found[number])

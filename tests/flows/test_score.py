@@ -141,6 +141,11 @@ def test_the_command_says_who_answered_and_exits_2_on_a_mistake(world: World, tm
         main([*typed, "--input", str(source), "--output", str(tmp_path / "out.parquet"), "--version", "9"])
     assert left.value.code == 2
     assert "has no version '9'" in capsys.readouterr().err
+    (tmp_path / "b.parquet").write_bytes(b"no")
+    with pytest.raises(SystemExit) as left:
+        main([*typed, "--input", str(tmp_path / "b.parquet"), "--output", str(tmp_path / "out.parquet")])
+    assert left.value.code == 2
+    assert "b.parquet cannot be read" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
