@@ -63,7 +63,7 @@ def trained_by(settings: Settings, pipeline: str, version: str) -> tuple[Trained
     """
     registry = Registry(settings)
     one = registry.registered(pipeline, version)
-    then = _recorded(settings, registry, one)
+    then = _recorded(settings, registry, one, pipeline)
     repo, target = DataRepo(settings), then.spec.columns.target
     snapshot = repo.get(pipeline, one.lineage.snapshot)
     keys = list(snapshot.key)
@@ -75,10 +75,9 @@ def trained_by(settings: Settings, pipeline: str, version: str) -> tuple[Trained
     return about, rows.loc[found == TRAINED, [EVENT_TIME, *keys]].reset_index(drop=True)
 
 
-def _recorded(settings: Settings, registry: Registry, one: Registered) -> Pipeline:
+def _recorded(settings: Settings, registry: Registry, one: Registered, pipeline: str) -> Pipeline:
     with TemporaryDirectory() as folder:
-        files = registry.fetch_report(one, PIPELINE, Path(folder))
-        return recorded_pipeline(settings, files, cached_manifest(settings, one.model).pipeline)
+        return recorded_pipeline(settings, registry.fetch_report(one, PIPELINE, Path(folder)), pipeline)
 
 
 def roles_in(settings: Settings, one: Registered, rows: pd.DataFrame) -> np.ndarray:

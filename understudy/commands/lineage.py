@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from flows.stages.lineage import Part, Trained
     from flows.stages.row_history import RowHistory
 
+_TIMES = "%Y-%m-%dT%H:%M:%S.%fZ"
+
 
 @click.command()
 @click.argument("pipeline")
@@ -53,14 +55,15 @@ def _of_version(settings: Settings, pipeline: str, version: str, rows: Path | No
     if rows is None:
         show(found, _version_lines(found), as_json=as_json)
     elif str(rows) == "-":
-        click.echo(trained.to_csv(index=False, date_format="%Y-%m-%dT%H:%M:%S.%fZ"), nl=False)
+        click.echo(trained.to_csv(index=False, date_format=_TIMES), nl=False)
     else:
         from adapters.parquet_files import write_parquet
 
         if rows.suffix == ".parquet":
             write_parquet(trained, rows)
         else:
-            trained.to_csv(rows, index=False, date_format="%Y-%m-%dT%H:%M:%S.%fZ")
+            rows.absolute().parent.mkdir(parents=True, exist_ok=True)  # as for Parquet
+            trained.to_csv(rows, index=False, date_format=_TIMES)
         show(found, [*_version_lines(found), f"{len(trained)} rows: {rows}"], as_json=as_json)
 
 
