@@ -26,8 +26,8 @@ class QuarantineFiles:
         self._audit = self.folder / "releases.jsonl"
 
     def aside(self) -> list[Path]:
-        """Return the files of rows that were set aside, by time."""
-        return [path for path in sorted(self.folder.glob("*.parquet")) if not path.name.startswith(_REFUSED)]
+        """Return the files of rows that were set aside, by time; what a release has only begun to write is none of them."""
+        return [path for path in sorted(self.folder.glob("[!.]*.parquet")) if not path.name.startswith(_REFUSED)]
 
     def refused(self) -> list[Path]:
         """Return the files of batches that were refused, by time."""

@@ -12,6 +12,7 @@ import pandas as pd
 
 from adapters.data_repo import DataRepo
 from adapters.pipeline_files import Pipeline
+from adapters.quarantine_files import QuarantineFiles
 from adapters.registry import Registered, Registry
 from adapters.settings import Settings
 from adapters.traffic_log import TrafficLog
@@ -158,7 +159,8 @@ def _likes(pipeline: Pipeline, found: list[_Found]) -> dict[datetime, dict[str, 
 
 
 def _aside(settings: Settings, name: str, wanted: Mapping[str, str]) -> Iterator[SetAside]:
-    for path in sorted((settings.home / "quarantine" / name).rglob("*.parquet")):
+    files = QuarantineFiles(settings, name)
+    for path in [*files.aside(), *files.refused()]:
         rows = _find(pd.read_parquet(path), wanted)
         times = rows[EVENT_TIME] if EVENT_TIME in rows else [None] * len(rows)
         reasons = rows[REASONS] if REASONS in rows else [""] * len(rows)
