@@ -39,11 +39,9 @@ class Sampler:
         self._parts: list[pa.Table] = []
         self._held = 0
         self._limit: int | None = None
-        self.seen = 0
 
     def add(self, table: pa.Table) -> None:
         """Look at further rows."""
-        self.seen += len(table)
         hashes = key_hashes(table, self._key, self._seed)
         told = table.append_column("understudy hash", pa.array(hashes))
         if self._limit is not None:

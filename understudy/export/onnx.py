@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from contracts.errors import UsageError
+from contracts.package import ONNX
 from understudy.export.source import Source, write_whole
-
-_ONNX = "model.onnx"
 
 
 def write_onnx(source: Source, folder: Path) -> Path:
@@ -16,9 +15,9 @@ def write_onnx(source: Source, folder: Path) -> Path:
     Raises:
         UsageError: the version's package holds none: it was not proved to be the same, or was fitted before there were any.
     """
-    if _ONNX not in source.files:
+    if ONNX not in source.files:
         raise UsageError(
             f"Version {source.registered.model.version} of '{source.pipeline}' has no ONNX that was proved to answer as the model does.",
             "Take --format wheel.",
         )
-    return write_whole(folder / f"{source.module}-{source.registered.model.version}.onnx", source.files[_ONNX])
+    return write_whole(folder / f"{source.module}-{source.registered.model.version}.onnx", source.files[ONNX])

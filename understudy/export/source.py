@@ -13,7 +13,6 @@ from adapters.package_store import load_files, read_files
 from adapters.registry import Registered, Registry
 from adapters.settings import Settings
 from contracts.errors import OutsideError
-from contracts.package import MANIFEST, Manifest
 from flows.stages.report import ENVIRONMENT
 
 
@@ -29,11 +28,6 @@ class Source:
     registered: Registered
     files: dict[str, bytes]
     environment: dict[str, str]
-
-    @property
-    def manifest(self) -> Manifest:
-        """What the package says of itself."""
-        return Manifest.model_validate_json(self.files[MANIFEST])
 
     @property
     def module(self) -> str:
