@@ -20,7 +20,8 @@ from contracts.traffic import AnsweredBatch, FailedBatch, FeedbackBatch, ShadowB
 _B = TypeVar("_B")
 ABOUT = b"understudy"
 FRAME, SHAPE = "_frame", "_shape"
-KINDS: dict[str, type[Any]] = {"answers": AnsweredBatch, "failures": FailedBatch, "feedback": FeedbackBatch}
+STAMPS = ("logged_at", "received_at", "answered_at")  # when a batch was written: each kind has one
+_KINDS: dict[str, type[Any]] = {"answers": AnsweredBatch, "failures": FailedBatch, "feedback": FeedbackBatch}
 NAMES = {  # fields that are lists, by the name of their column
     "request_ids": "request_id", "rows": "row", "event_times": "event_time", "units": "unit", "predictions": "prediction",
     "labels": "label", "rewards": "reward", "observed_at": "observed_at",
@@ -58,7 +59,7 @@ class About(msgspec.Struct, frozen=True):
 
 def kind_of(stream: str) -> type[Any]:
     """Return the batches of a stream."""
-    return KINDS.get(stream, ShadowBatch)
+    return _KINDS.get(stream, ShadowBatch)
 
 
 def feature_column(name: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from adapters.traffic_closed import ABOUT, FRAME, NAMES, SHAPE, About, feature_column, kind_of
+from adapters.traffic_closed import ABOUT, FRAME, NAMES, SHAPE, STAMPS, About, feature_column, kind_of
 from adapters.traffic_segments import frames_from, held_if_closed, is_damaged
 
 _ROWS = 50_000  # in a row group
@@ -25,7 +25,6 @@ _TYPES = {
     "answered_at": "time", "observed_at": "time", "version": "string", "epoch": "int64", "arm": "string", "propensity": "double",
     "latency_us": "int64", "error": "string", FRAME: "int64", SHAPE: "int32",
 }  # fmt: skip
-_STAMPS = ("logged_at", "received_at", "answered_at")
 
 
 def close_segments(folder: Path, said: Callable[[str], None]) -> int:
@@ -84,7 +83,7 @@ class _Survey:
         self.shapes.setdefault(tuple(getattr(batch, "features", ())), len(self.shapes))
         self.pipeline = batch.pipeline
         self.rows, self.batches, self.length = self.rows + len(batch.request_ids), self.batches + 1, end
-        stamp = next(getattr(batch, name) for name in _STAMPS if hasattr(batch, name))
+        stamp = next(getattr(batch, name) for name in STAMPS if hasattr(batch, name))
         self.stamps = _range([*self.stamps, stamp])
         self.times = _range([*self.times, *getattr(batch, "event_times", ())])
         self.epochs = _range([*self.epochs, *([batch.epoch] if hasattr(batch, "epoch") else ())])

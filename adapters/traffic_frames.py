@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from adapters.traffic_closed import ClosedPart
+from adapters.traffic_closed import STAMPS, ClosedPart
 from adapters.traffic_columns import TrafficColumns
 from adapters.traffic_log import TrafficLog, epoch_us
 
@@ -70,7 +70,6 @@ class _Failed(msgspec.Struct, gc=False):
     request_ids: list[str]
 
 
-_STAMPS = ("logged_at", "received_at", "answered_at")
 _Span = tuple[datetime | None, datetime | None]  # wall clock
 
 
@@ -78,7 +77,7 @@ def _table(log: TrafficLog, stream: str, kind: type[msgspec.Struct], span: _Span
     """Read some fields of a stream, live and closed parts alike."""
     fields = kind.__struct_fields__
     table = TrafficColumns(fields)
-    stamp = next(name for name in _STAMPS if name in fields)
+    stamp = next(name for name in STAMPS if name in fields)
     last = None if span[1] is None else epoch_us(span[1])
     for listed in log.parts(stream, span[0]):
         part = log.current(listed)

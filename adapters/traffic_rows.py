@@ -11,17 +11,7 @@ from typing import Any
 import msgspec
 
 from adapters.traffic_log import TrafficLog, epoch_us
-
-
-class _Answered(msgspec.Struct, gc=False):
-    version: str
-    arm: str
-    request_ids: list[str]
-    rows: list[int]
-    event_times: list[int]
-    units: list[str | None]
-    features: dict[str, list[Any]]
-    predictions: list[Any]
+from contracts.traffic import AnsweredBatch
 
 
 class _Shadowed(msgspec.Struct, gc=False):
@@ -55,7 +45,7 @@ def find_rows(log: TrafficLog, word: str, likes: Mapping[datetime, Mapping[str, 
     wanted = {epoch_us(at): features for at, features in likes.items()}
     found = [
         (batch, index)
-        for batch in log.each(_Answered, "answers")
+        for batch in log.each(AnsweredBatch, "answers")
         for index, (request, at, unit) in enumerate(zip(batch.request_ids, batch.event_times, batch.units, strict=True))
         if word in (request, unit) or (at in wanted and _alike(batch.features, index, wanted[at]))
     ]
@@ -63,7 +53,7 @@ def find_rows(log: TrafficLog, word: str, likes: Mapping[datetime, Mapping[str, 
     return [_row(batch, index, shadows) for batch, index in found]
 
 
-def _row(batch: _Answered, index: int, shadows: dict[tuple[str, int], list[str]]) -> InLog:
+def _row(batch: AnsweredBatch, index: int, shadows: dict[tuple[str, int], list[str]]) -> InLog:
     request, row = batch.request_ids[index], batch.rows[index]
     at = datetime.fromtimestamp(batch.event_times[index] / 1e6, UTC)
     return InLog(request, row, at, batch.version, batch.arm, batch.predictions[index], tuple(shadows.get((request, row), ())))

@@ -121,15 +121,16 @@ def read(settings: Settings, spec: PipelineSpec, champion: ModelRef, now: dateti
     back = since - max(spec.monitors.window, _WEEK)
     written_since = min(back, champion.cutoff) if on_wall else None
     answered = _answered(log, min(back, champion.cutoff), now, written_since)
+    window = answered[answered[EVENT_TIME] > since]
     return Seen(
         asked=_between(traffic_frames.features(log, since if on_wall else None, since), since, now),
         answered=answered,
         trained=_training_rows(settings, spec, champion),
         held_out=held_out_answers(settings, spec, champion),
-        failed=_failed(log, answered[answered[EVENT_TIME] > since], since if on_wall else None),
+        failed=_failed(log, window, since if on_wall else None),
         since=since,
         now=now,
-        holes=_holes(settings.traffic / spec.name, answered[answered[EVENT_TIME] > since]),
+        holes=_holes(settings.traffic / spec.name, window),
     )
 
 
