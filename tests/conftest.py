@@ -1,4 +1,4 @@
-"""Shared fixtures: where the real data is, a real Prefect server, a real MLflow server, a browser."""
+"""Shared fixtures: where the real data is, a real Prefect server, a real MLflow server, an S3 API, a browser."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import pytest
 from tests.browser import browser
 from tests.mlflow_server import mlflow_database, mlflow_server
 from tests.prefect_server import prefect_server
+from tests.s3_server import s3_address, s3_server
 
-__all__ = ["browser", "mlflow_database", "mlflow_server", "prefect_server", "real_data"]
+__all__ = ["browser", "mlflow_database", "mlflow_server", "prefect_server", "real_data", "s3_address", "s3_server"]
 
 
 @pytest.fixture(scope="session")

@@ -5,14 +5,12 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import subprocess
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import boto3
 import pandas as pd
 import pytest
-from moto.server import ThreadedMotoServer
 
 from adapters.data_repo import DataRepo
 from adapters.settings import Settings, read_settings
@@ -139,20 +137,9 @@ def test_anyone_can_check_a_snapshot_out_with_plain_git_and_dvc(settings: Settin
 
 
 @pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    for name, value in {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
+def bucket(s3_server: str) -> str:
     boto3.client("s3").create_bucket(Bucket="data")
-    yield "data"
-    server.stop()
+    return "data"
 
 
 def test_the_same_over_the_s3_api(settings: Settings, bucket: str) -> None:

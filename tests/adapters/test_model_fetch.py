@@ -6,7 +6,6 @@ from pathlib import Path
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from adapters.model_fetch import fetch
 from contracts.errors import OutsideError, UsageError
@@ -28,25 +27,15 @@ def test_every_byte_of_a_folder_comes_along_even_with_a_space_in_its_name(tmp_pa
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # botocore and moto call datetime.utcnow
-def test_every_byte_of_a_folder_comes_along_over_s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    server = ThreadedMotoServer(port=0)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            monkeypatch.setenv(name, "test")
-        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        client = boto3.client("s3")
-        client.create_bucket(Bucket="models")
-        for name, content in {**FILES, "deeper/other": b"x"}.items():
-            client.put_object(Bucket="models", Key=f"a/package/{name}", Body=content)
-        fetch("s3://models/a/package", tmp_path / "here", "")
-        assert _read(tmp_path / "here") == FILES
-        with pytest.raises(OutsideError, match="could not be read"):
-            fetch("s3://absent/a", tmp_path / "there", "")
-    finally:
-        server.stop()
+def test_every_byte_of_a_folder_comes_along_over_s3(tmp_path: Path, s3_server: str) -> None:
+    client = boto3.client("s3")
+    client.create_bucket(Bucket="models")
+    for name, content in {**FILES, "deeper/other": b"x"}.items():
+        client.put_object(Bucket="models", Key=f"a/package/{name}", Body=content)
+    fetch("s3://models/a/package", tmp_path / "here", "")
+    assert _read(tmp_path / "here") == FILES
+    with pytest.raises(OutsideError, match="could not be read"):
+        fetch("s3://absent/a", tmp_path / "there", "")
 
 
 def test_what_is_absent_or_unknown_is_said(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.s3_server import running_s3
 from understudy.doctor.environment import KNOWN
 from understudy.doctor.finding import exit_code, ok, warning, wrong
 from understudy.doctor.machine import look_at_machine
@@ -232,30 +232,23 @@ def test_a_ledger_that_is_no_database_or_cannot_be_reached(doctor: Doctor, monke
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # botocore and moto call datetime.utcnow
 def test_the_bucket_of_the_remote_is_looked_for_with_the_given_credentials(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
     import boto3
-    from moto.server import ThreadedMotoServer
 
-    bucket = f"models-{time.time_ns()}"  # what moto holds is shared by all tests of a process
-    monkeypatch.setenv("UNDERSTUDY_DVC_REMOTE", f"s3://{bucket}/data")
+    monkeypatch.setenv("UNDERSTUDY_DVC_REMOTE", "s3://models/data")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("HOME", str(Path.cwd()))
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it would remember another test's credentials
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    with running_s3() as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
         code, said = doctor()
         assert (code, said["dvc remote"]["remedy"]) == (2, "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile.")
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "someone")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
         code, said = doctor()
         assert (code, "there is no such bucket" in said["dvc remote"]["said"]) == (2, True)
-        boto3.client("s3").create_bucket(Bucket=bucket)
+        boto3.client("s3").create_bucket(Bucket="models")
         code, said = doctor()
         assert (code, said["dvc remote"]["state"]) == (0, "ok")
-    finally:
-        server.stop()
     code, said = doctor()
     assert (code, "cannot be reached" in said["dvc remote"]["said"]) == (3, True)
 

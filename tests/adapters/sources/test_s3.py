@@ -10,7 +10,6 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from adapters.sources import read_rows
 from adapters.sources.s3 import fetch_objects, look
@@ -25,29 +24,12 @@ def day(number: int, x: float = 1.5) -> bytes:
     return f"at,x,y\n2026-01-0{number}T00:00:00,{x},{number}\n".encode()
 
 
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture
-def store(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
+def store(s3_server: str) -> Iterator[Any]:
     client = boto3.client("s3")
     client.create_bucket(Bucket="rows")
     client.put_bucket_versioning(Bucket="rows", VersioningConfiguration={"Status": "Enabled"})
     yield client
-    for kind in ("Versions", "DeleteMarkers"):
-        for one in client.list_object_versions(Bucket="rows").get(kind, []):
-            client.delete_object(Bucket="rows", Key=one["Key"], VersionId=one["VersionId"])
-    client.delete_bucket(Bucket="rows")
     client.close()
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from adapters.process_log import configure_log
 from adapters.settings import Settings
@@ -28,6 +26,7 @@ from serving.archive.needed import needed_of
 from serving.archive.once import archive, is_due
 from serving.shadow.archivist import Archivist
 from serving.shadow.place import Place, place_file, save_place
+from tests.s3_server import point_at
 from tests.serving.shadow.conftest import World, hour
 from tests.serving.shadow.conftest import world as world  # a fixture
 
@@ -41,30 +40,13 @@ def nobody(_part: ClosedPart) -> bool:
     return False
 
 
-def point_at(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    names = {"ENDPOINT_URL": address, "ACCESS_KEY_ID": "a", "SECRET_ACCESS_KEY": "b", "DEFAULT_REGION": "c"}
-    for name, value in names.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
-
-
 @pytest.fixture(params=["folder", "s3"])
-def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     if request.param == "folder":
-        yield open_store(str(tmp_path / "far away"))
-        return
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    for name, value in {
-        "ENDPOINT_URL": f"http://{host}:{port}",
-        "ACCESS_KEY_ID": "a",
-        "SECRET_ACCESS_KEY": "b",
-        "DEFAULT_REGION": "c",
-    }.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
-    boto3.client("s3").create_bucket(Bucket="logs", CreateBucketConfiguration={"LocationConstraint": "c"})
-    yield open_store("s3://logs/traffic")
-    server.stop()
+        return open_store(str(tmp_path / "far away"))
+    request.getfixturevalue("s3_server")
+    boto3.client("s3").create_bucket(Bucket="logs")
+    return open_store("s3://logs/traffic")
 
 
 def logged(folder: Path, days: list[int]) -> Path:
@@ -150,13 +132,7 @@ def test_where_room_is_short_the_oldest_go_first(tmp_path: Path) -> None:
 
 
 def test_a_store_that_is_away_is_said_and_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {
-        "ENDPOINT_URL": "http://127.0.0.1:9",
-        "ACCESS_KEY_ID": "a",
-        "SECRET_ACCESS_KEY": "b",
-        "DEFAULT_REGION": "c",
-    }.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
+    point_at("http://127.0.0.1:9", monkeypatch)
     monkeypatch.setattr("adapters.traffic_store._ATTEMPTS", 1)
     folder, words = logged(tmp_path / "p", [50]), []
     away = open_store("s3://logs/traffic")
