@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,10 +23,9 @@ from adapters.settings import Settings, read_settings
 from contracts.events import Severity
 from contracts.rollout import Act
 from flows.stages.monitor import monitor
-from tests.infra.test_alerting import program, running, until, write_shorter
 from tests.infra.test_files import queries
+from tests.infra.watched import Watch, programs, until, watched
 from tests.loop.test_loop import pipelines
-from tests.prefect_server import free_port
 from understudy import runs
 from understudy.demo import acts
 from understudy.demo.script import Script
@@ -48,20 +46,8 @@ class House:
 
     settings: Settings
     stage: Theatre
-    prometheus: str
-    alertmanager: str
+    watch: Watch
     hops: dict[str, float]
-
-    def metric(self, query: str) -> float | None:
-        result = httpx.get(f"{self.prometheus}/api/v1/query", params={"query": query}).json()["data"]["result"]
-        return float(result[0]["value"][1]) if result else None
-
-    def fires(self) -> bool:
-        return self.metric(f'ALERTS{{alertname="UnderstudyRetrain", alertstate="firing", pipeline="{NAME}"}}') == 1
-
-    def told(self) -> list[Any]:
-        found: list[Any] = httpx.get(f"{self.alertmanager}/api/v2/alerts", params={"receiver": "retrain", "active": "true"}).json()
-        return found
 
     def look(self) -> Any:
         """Run the monitor's stage as the flow does, but without a receiver."""
@@ -78,7 +64,7 @@ class House:
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """Start everything, with a first champion, and Prometheus and Alertmanager beside it."""
-    commands = program("prometheus"), program("prometheus-alertmanager")
+    programs()
     place = tmp_path_factory.mktemp("watched")
     settings = read_settings(place / "home", shadow_only(pipelines(place / "pipelines")))
     try:
@@ -89,8 +75,10 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         with runs.open_prefect(settings) as prefect:
             stage = Theatre(settings, load_pipeline(settings, NAME), STORY, story, ledger, prefect, BEGAN)
             acts.first_champion(stage)
-            with watched(place, settings, commands) as urls:
-                yield House(settings, stage, urls[0], urls[1], {})
+            (place / "scrape.token").write_text("nobody asks for one on loopback")
+            secrets = place / "scrape.token", settings.home / "webhook.secret"
+            with watched(place, str(settings.gateway_url), addresses(settings)["webhook"], *secrets) as watch:
+                yield House(settings, stage, watch, {})
         ledger.close()
     finally:
         stop(settings)
@@ -104,37 +92,6 @@ def shadow_only(folder: Path) -> Path:
     assert len(lines) - len(kept) == 2
     file.write_text("".join(kept))
     return folder
-
-
-@contextmanager
-def watched(place: Path, settings: Settings, commands: tuple[str, str]) -> Iterator[list[str]]:
-    """Run the shipped configuration beside a home."""
-    ports = free_port(), free_port()
-    urls = [f"http://127.0.0.1:{port}" for port in ports]
-    (place / "scrape.token").write_text("nobody asks for one on loopback")
-    changes = {
-        "prometheus/prometheus.yml": {
-            "gateway:8080": str(settings.gateway_url).removeprefix("http://"),
-            "alertmanager:9093": urls[1].removeprefix("http://"),
-            "/run/secrets/scrape": str(place / "scrape.token"),
-        },
-        "prometheus/rules/understudy.yml": {},
-        "alertmanager/alertmanager.yml": {
-            "http://webhook:8090": addresses(settings)["webhook"],
-            "/run/secrets/webhook": str(settings.home / "webhook.secret"),
-        },
-    }
-    write_shorter(place, changes)
-    watch = [commands[0], f"--config.file={place}/prometheus/prometheus.yml", f"--storage.tsdb.path={place}/tsdb",
-             f"--web.listen-address=127.0.0.1:{ports[0]}"]  # fmt: skip
-    tell = [commands[1], f"--config.file={place}/alertmanager/alertmanager.yml", f"--storage.path={place}/told",
-            f"--web.listen-address=127.0.0.1:{ports[1]}", "--cluster.listen-address="]  # fmt: skip
-
-    with (
-        running(tell, f"{urls[1]}/-/ready", place / "alertmanager.log"),
-        running(watch, f"{urls[0]}/-/ready", place / "prometheus.log"),
-    ):
-        yield urls
 
 
 def shift(house: House) -> str:
@@ -168,17 +125,17 @@ def test_traffic_that_shifts_leads_by_prometheus_and_alertmanager_to_another_cha
     stage, ledger = house.stage, house.stage.ledger
     alert = shift(house)
     asked, retrained = f'{{pipeline="{NAME}"}}', f'{{pipeline="{NAME}", severity="retrain"}}'
-    house.hop("the metric is in Prometheus", lambda: house.metric(f"understudy_alerts_unanswered{asked}") == 1)
-    house.hop("the rule fires (2 s of it `for`)", house.fires)
-    house.hop("Alertmanager has it", house.told)
+    house.hop("the metric is in Prometheus", lambda: house.watch.metric(f"understudy_alerts_unanswered{asked}") == 1)
+    house.hop("the rule fires (2 s of it `for`)", lambda: house.watch.fires(NAME))
+    house.hop("Alertmanager has it", house.watch.told)
     called = house.hop("the webhook has started a run", lambda: ledger.newest_run(NAME, "drift"))
     stage.finish("retrain", stage.run_by_id(called[1]))
     (candidate,) = [one for one in ledger.submissions(NAME, waiting=False) if one.cause == "drift"]
     house.hops["the run has registered a candidate"] = time.time()
     assert candidate.actor == "alertmanager"
     assert "UnderstudyRetrain: the monitor of ad_clicks asks for a retrain; error_drift of log_loss" in candidate.reason
-    until(lambda: not house.fires(), "the rule fires no more once a run stands for the alert")
-    assert house.metric(f"understudy_alerts{retrained}") == 1, "the monitor's alert is open until its reason is gone"
+    until(lambda: not house.watch.fires(NAME), "the rule fires no more once a run stands for the alert")
+    assert house.watch.metric(f"understudy_alerts{retrained}") == 1, "the monitor's alert is open until its reason is gone"
 
     assert promoted(stage) == candidate.model.version
     house.hops["the candidate is champion"] = time.time()
@@ -187,8 +144,8 @@ def test_traffic_that_shifts_leads_by_prometheus_and_alertmanager_to_another_cha
     after = house.look()
     assert not [one.reason for one in after.findings if one.severity is Severity.RETRAIN], "the new champion has learned it"
     house.hops["the monitor has closed its alert"] = time.time()
-    house.hop("Prometheus knows that it is closed", lambda: house.metric(f"understudy_alerts{retrained}") == 0)
-    house.hop("nothing is active at Alertmanager", lambda: not house.told())
+    house.hop("Prometheus knows that it is closed", lambda: house.watch.metric(f"understudy_alerts{retrained}") == 0)
+    house.hop("nothing is active at Alertmanager", lambda: not house.watch.told())
     closed = {one.id: one for one in ledger.alerts(NAME, only_open=False)}[alert]
     assert closed.resolved_at is not None
     assert closed.flow_run == called[1]
@@ -206,5 +163,5 @@ def test_every_expression_of_dashboard_and_rules_is_one_prometheus_can_answer(ho
         if "label_values" in query:
             continue
         text = query.replace("$__rate_interval", "1m").replace("$pipeline", NAME)
-        answer = httpx.get(f"{house.prometheus}/api/v1/query", params={"query": text}).json()
+        answer = httpx.get(f"{house.watch.prometheus}/api/v1/query", params={"query": text}).json()
         assert answer["status"] == "success", (text, answer)
