@@ -291,17 +291,19 @@ EVENT: tuple[list[Any], ...] = (
 @settings(max_examples=400, deadline=None)
 @given(st.lists(st.tuples(*map(st.sampled_from, EVENT)), max_size=60))
 def test_no_history_breaks_the_promises(history: list[Event]) -> None:
-    _play(SPEC, history)
+    assert _play(SPEC, history).phase is Phase.IDLE
 
 
 @pytest.mark.parametrize("spec", [SPEC, TWO_STAGES, MANUAL, EXPOSING], ids=["one stage", "two stages", "manual", "exposing"])
 def test_nor_does_one_of_thousands_drawn_at_random(spec: RolloutSpec) -> None:
     random = Random(20)
     for _ in range(1200):
-        _play(spec, [tuple(map(random.choice, EVENT)) for _ in range(random.randrange(60))])  # type: ignore[misc]  # six choices are an Event
+        history: Any = [tuple(map(random.choice, EVENT)) for _ in range(random.randrange(60))]  # six choices are an Event
+        assert _play(spec, history).phase is Phase.IDLE
 
 
-def _play(spec: RolloutSpec, history: list[Event]) -> None:
+def _play(spec: RolloutSpec, history: list[Event]) -> RolloutState:
+    """Hold every step of a history against the promises; return where it comes to rest."""
     state, world, now, version = fresh_state("p"), fresh_state("p"), START, 0
     waiting: list[Submission] = []
     for number, (outcome, wish, submitted, carried_out, stale, days) in enumerate(history):
@@ -324,7 +326,7 @@ def _play(spec: RolloutSpec, history: list[Event]) -> None:
         assert decision.act is not Act.PROMOTE or spec.promotion == "automatic" or wish is IntentKind.PROMOTE
         waiting = [one for one in waiting if one.id not in decision.submissions]
         state = decision.state
-    _comes_to_rest(spec, state, now)
+    return _at_rest(spec, state, now)
 
 
 def _promises(before: RolloutState, after: RolloutState, act: Act, evidence: Evidence, wish: IntentKind | None) -> None:
@@ -347,11 +349,11 @@ def _promises(before: RolloutState, after: RolloutState, act: Act, evidence: Evi
         assert act in {Act.PROMOTE, Act.ROLLBACK}
 
 
-def _comes_to_rest(spec: RolloutSpec, state: RolloutState, now: datetime) -> None:
-    """From wherever a history stopped, ticks whose actions are carried out lead back to idle."""
+def _at_rest(spec: RolloutSpec, state: RolloutState, now: datetime) -> RolloutState:
+    """Return where ticks whose actions are carried out lead, from wherever a history stopped."""
     if state.phase is Phase.PAUSED:
         state = reconcile(spec, state, replace(seen(state), intents=intent(IntentKind.RESUME).intents), now).state
     for _ in range(8):
         now += timedelta(days=15)
         state = reconcile(spec, state, seen(state), now).state
-    assert state.phase is Phase.IDLE
+    return state
