@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.frame import RESULTS, Bench, Row
+from benchmarks.frame import Bench, Row
 from benchmarks.peers.checks_data import write
 from benchmarks.peers.environments import environment, quiet, versions
 
@@ -42,8 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
         found = {name: _run(name, path) for name in (*_OWN, *_PEERS)}
     differ = sorted(name for name, one in found.items() if name != "bound" and one["failing"] != found["ours"]["failing"])
     _rows(bench, asked.rows, found)
+    bench.peers |= {name: version for name, version in versions("pandera").items() if name in ("pandera", "polars")}
     code = bench.finish()
-    _note_versions()
     if differ:
         print(f"Another number of failing rows: {', '.join(differ)}: {[found[name]['failing'] for name in ('ours', *differ)]}")
     return 1 if differ else code
@@ -78,14 +78,6 @@ def _rows(bench: Bench, rows: int, found: dict[str, Any]) -> None:
         memory = (ours["peak_mb"], one["peak_mb"], name)
         what = "peak memory of the process, libraries included, MB"
         bench.add(Row(what, *memory, bar=_MEMORY if name == "great_expectations" else None, bar_on="ours"))
-
-
-def _note_versions() -> None:
-    """Write what the peers' environment holds into the result."""
-    path = RESULTS / "checks.json"
-    content = json.loads(path.read_text())
-    content["versions"] |= {name: version for name, version in versions("pandera").items() if name in ("pandera", "polars")}
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

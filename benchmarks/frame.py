@@ -65,12 +65,14 @@ class Bench:
     Args:
         name: of the result's files.
         packages: distributions whose versions matter.
+        peers: versions of what runs in an environment of its own.
     """
 
     name: str
     packages: Iterable[str] = ()
     rows: list[Row] = field(default_factory=list)
     machine: dict[str, Any] = field(default_factory=lambda: machine())
+    peers: dict[str, str] = field(default_factory=dict)
 
     def add(self, row: Row) -> None:
         """Take a measurement and say it at once."""
@@ -84,7 +86,7 @@ class Bench:
             drawn: which rows the plot shows, of many.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        versions = {"python": platform.python_version(), **{name: metadata.version(name) for name in self.packages}}
+        versions = {"python": platform.python_version(), **{name: metadata.version(name) for name in self.packages}} | self.peers
         content = {"machine": self.machine, "versions": versions, "rows": [row.as_json() for row in self.rows]}
         (folder / f"{self.name}.json").write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
         _plot(self.name, [row for row in self.rows if drawn(row)], folder / f"{self.name}.svg")

@@ -37,7 +37,6 @@ from serving.gateway.upkeep import Upkeep
 _FEATURES = 12
 _COPIED_ROWS = 250_000
 _LABELLED = 0.9  # share of the requests that get a label
-_MEGABYTE = 1024 * 1024
 _SQL = "SELECT count(*), count(label), avg(abs(prediction - label_value)) FROM labelled"
 _JOIN = """
 import json, resource, sys, time

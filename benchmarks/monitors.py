@@ -68,9 +68,8 @@ def main(arguments: list[str] | None = None) -> int:
     _judge(bench, pairs, ours, scores)
     season_alarms(bench)
     _speed(bench, times)
-    code = bench.finish()
-    _note_versions(names)
-    return code
+    bench.peers |= {f"{name}'s {package}": versions(name)[package] for name in names for package in (name, "numpy", "scipy")}
+    return bench.finish()
 
 
 def _windows(folder: Path, nulls: int, draws: int) -> pd.DataFrame:
@@ -160,14 +159,6 @@ def _speed(bench: Bench, times: dict[str, Any]) -> None:
         bench.add(Row(f"all columns of {_BIG:,} × 12 against as many, s of CPU", ours["cpu"], one["cpu"], name, bar=bar))
         bench.add(Row(f"all columns of {_BIG:,} × 12 against as many, s", ours["wall"], one["wall"], name))
         bench.add(Row("peak memory of the process, libraries included, MB", ours["peak_mb"], one["peak_mb"], name))
-
-
-def _note_versions(names: list[str]) -> None:
-    """Write what each peer's environment holds into the result."""
-    path = RESULTS / "monitors.json"
-    content = json.loads(path.read_text())
-    content["versions"] |= {f"{name}'s {package}": versions(name)[package] for name in names for package in (name, "numpy", "scipy")}
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ def test_a_bar_is_on_the_ratio_where_there_is_a_peer_and_on_ours_where_there_is_
 
 
 def test_a_run_writes_json_and_plot_and_fails_where_a_bar_does_not_hold(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    bench = Bench("sample", ["numpy"])
+    bench = Bench("sample", ["numpy"], peers={"plain": "1.2"})
     bench.add(Row("seconds", 1.0, 2.0, "plain", bar=1.0))
     assert bench.finish(tmp_path) == 0
     bench.add(Row("seconds more", 3.0, 2.0, "plain", bar=1.0))
@@ -40,6 +40,7 @@ def test_a_run_writes_json_and_plot_and_fails_where_a_bar_does_not_hold(tmp_path
     assert set(written) == {"machine", "versions", "rows"}
     assert all(set(row) >= _PROMISED for row in written["rows"])
     assert written["versions"]["numpy"]
+    assert written["versions"]["plain"] == "1.2"
     first = (tmp_path / "sample.svg").read_bytes()
     bench.finish(tmp_path)
     assert (tmp_path / "sample.svg").read_bytes() == first
