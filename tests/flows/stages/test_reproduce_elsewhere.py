@@ -6,9 +6,9 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import pytest
 
 from adapters.settings import read_settings
@@ -21,18 +21,29 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
-def addresses(tmp_path: Path, mlflow_server: str, s3_server: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """Set the three addresses, and return them with the credentials of the store, as they stand in the environment."""
+def addresses(tmp_path: Path, mlflow_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+    """Set the three addresses, and the credentials of the store, in the environment."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    store = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    store.start()
+    host, port = store.get_host_and_port()
     subprocess.run(["git", "init", "-q", "--bare", tmp_path / "data.git"], check=True)
     given = {
         "UNDERSTUDY_DATA_REPO": f"file://{tmp_path / 'data.git'}",
         "UNDERSTUDY_DVC_REMOTE": "s3://data/store",
         "MLFLOW_TRACKING_URI": mlflow_server,
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
     }
     for name, value in given.items():
         monkeypatch.setenv(name, value)
     boto3.client("s3").create_bucket(Bucket="data")
-    return given | {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    yield given
+    store.stop()
 
 
 def test_from_a_separate_clone_and_an_empty_home_a_version_is_the_same_bytes_and_answers(
