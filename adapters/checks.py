@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
@@ -13,12 +13,11 @@ from pyarrow import parquet
 from adapters.columnar.engine import ask_columnar, failing_rows
 from adapters.columnar.table import Table, open_frame, open_parquet
 from adapters.expectations import ask_great_expectations, write_page
-from adapters.suite_answers import Answer, Asked, read_suite, reason_of, result_of
+from adapters.suite_answers import Answer, Asked, read_suite, result_of
 from adapters.table_stream import parquet_groups
+from contracts.checks import Engine
 from contracts.errors import SpecError
 from contracts.expectation import SuiteResult
-
-Engine = Literal["auto", "columnar", "great_expectations"]
 
 
 def run_suite(
@@ -85,7 +84,7 @@ def write_failing(suite: dict[str, Any], paths: Sequence[Path], answer: SuiteRes
     """
     asked = {one.position: one for one in read_suite(suite)}
     ours = [asked[place] for place in which if answer.results[place].engine == "columnar"]
-    others = {reason_of(asked[place]): answer.results[place].rows for place in which if answer.results[place].engine != "columnar"}
+    others = {one.name: one.rows for one in (answer.results[place] for place in which) if one.engine != "columnar"}
     rows = 0
     with open_parquet(paths) as table, parquet_groups(to, {}) as groups:
         for batch in failing_rows(ours, others, table, reasons):

@@ -83,8 +83,8 @@ def fetch(root: Path, remote: str, paths: Sequence[str], whose: str) -> None:
         if (root / path).exists():
             _log.warning("%s of %s has other bytes than were stored; it is brought back from the cache or the remote.", root / path, whose)
     stored = [_Stored.told((root / f"{path}.dvc").read_text()) for path in paths]
-    for one, copy in zip(stored, _cached(root, remote, stored, whose), strict=True):
-        target = root / paths[stored.index(one)]
+    for path, copy in zip(paths, _cached(root, remote, stored, whose), strict=True):
+        target = root / path
         beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
         shutil.copyfile(copy, beside)
         beside.replace(target)

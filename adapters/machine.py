@@ -16,7 +16,7 @@ def machine_text() -> str:
     import sklearn.linear_model  # noqa: F401  # loads the libraries that any fit here uses
     from threadpoolctl import threadpool_info
 
-    facts = {"cpu": _cpu(), "cores": str(_cores()), "libc": " ".join(platform.libc_ver())}
+    facts = {"cpu": _cpu(), "cores": str(cores()), "libc": " ".join(platform.libc_ver())}
     facts |= {name: os.environ[name] for name in _LIMITS if name in os.environ}
     libraries = sorted(_library(one) for one in threadpool_info())
     return "".join(f"{name}=={value}\n" for name, value in facts.items()) + "".join(libraries)
@@ -32,5 +32,6 @@ def _cpu() -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor())
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

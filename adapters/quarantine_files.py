@@ -15,6 +15,12 @@ from adapters.settings import Settings
 from contracts.columns import EVENT_TIME
 
 _REFUSED = "refused-"
+_SECOND = "%Y%m%dT%H%M%SZ"
+
+
+def span_of(rows: pd.DataFrame) -> str:
+    """Return from when to when rows are, as names of files and folders have it."""
+    return f"{rows[EVENT_TIME].min():{_SECOND}}-{rows[EVENT_TIME].max():{_SECOND}}"
 
 
 class QuarantineFiles:
@@ -39,18 +45,19 @@ class QuarantineFiles:
 
     def keep(self, parts: list[pd.DataFrame], watermark: datetime | None) -> None:
         """Keep rows of a batch that is about to be committed; what a killed ingest left goes: rows after the watermark are read again."""
+        since = "" if watermark is None else f"{watermark:{_SECOND}}"
         for path in self.aside():
+            if path.name < since:
+                continue  # a file's name begins with its first second: most need not be opened
             if watermark is None or pd.read_parquet(path, columns=[EVENT_TIME])[EVENT_TIME].min() > watermark:
                 path.unlink()
         for rows in parts:
             if not rows.empty:
-                times = rows[EVENT_TIME]
-                span = f"{times.min():%Y%m%dT%H%M%SZ}-{times.max():%Y%m%dT%H%M%SZ}"
-                write_parquet(rows, self.folder / f"{span}-{row_digest(rows)[:8]}.parquet")
+                write_parquet(rows, self.folder / f"{span_of(rows)}-{row_digest(rows)[:8]}.parquet")
 
-    def refuse(self, rows: pd.DataFrame, span: str) -> Path:
+    def refuse(self, rows: pd.DataFrame) -> Path:
         """Keep the rows of a refused batch, and return where."""
-        path = self.folder / f"{_REFUSED}{span}.parquet"
+        path = self.folder / f"{_REFUSED}{span_of(rows)}.parquet"
         write_parquet(rows, path)
         return path
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
 
 from adapters.columnar.columns import quoted, text
+from adapters.columnar.database import open_database
+from adapters.machine import cores
 from contracts.columns import EVENT_TIME
 
 if TYPE_CHECKING:
@@ -66,23 +66,12 @@ def open_snapshot(files: Sequence[Path], key: Sequence[str]) -> Iterator[Snapsho
     Args:
         key: columns that identify a row; none where every row counts.
     """
-    import duckdb
-
     listed = ", ".join(text(str(path)) for path in files)
-    with TemporaryDirectory(prefix="understudy-snapshot-") as folder:
-        config: dict[str, str | bool | int | float | list[str]] = {
-            "memory_limit": _MEMORY,
-            "threads": min(2, os.cpu_count() or 1),  # each holds row groups of all columns
-            "preserve_insertion_order": "false",
-            "temp_directory": folder,
-            "autoinstall_known_extensions": "false",  # nothing is fetched from anywhere
-            "autoload_known_extensions": "false",
-        }
-        with duckdb.connect(config=config) as database:
-            stands = f"CAST(file_index AS BIGINT) AS {quoted(FILE)}, CAST(file_row_number AS BIGINT) AS {quoted(ROW)}"
-            database.execute(f"CREATE VIEW stored AS SELECT *, {stands} FROM read_parquet([{listed}], union_by_name = true)")  # noqa: S608  # quoted
-            database.execute(f"CREATE VIEW kept AS {_kept(database, key)}")
-            yield SnapshotStream(database)
+    with open_database(_MEMORY, min(2, cores())) as database:  # each thread holds row groups of all columns
+        stands = f"CAST(file_index AS BIGINT) AS {quoted(FILE)}, CAST(file_row_number AS BIGINT) AS {quoted(ROW)}"
+        database.execute(f"CREATE VIEW stored AS SELECT *, {stands} FROM read_parquet([{listed}], union_by_name = true)")  # noqa: S608  # quoted
+        database.execute(f"CREATE VIEW kept AS {_kept(database, key)}")
+        yield SnapshotStream(database)
 
 
 def _kept(database: DuckDBPyConnection, key: Sequence[str]) -> str:

@@ -14,8 +14,11 @@ import pandas as pd
 import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
 from pyarrow import parquet
 
-from adapters.sources.file_kinds import is_table
+from adapters.sources.file_kinds import csv_options, is_lines, is_parquet, json_options, named_mistakes
 from contracts.errors import OutsideError, SpecError, UsageError
+from contracts.source import TableFiles
+
+_USUAL = TableFiles()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +37,6 @@ class Wanted:
 
 
 Chunk = tuple[pd.DataFrame, pa.Table]
-
-
-def is_parquet(path: Path) -> bool:
-    """Return whether a file's name says Parquet."""
-    return path.name.lower().endswith((".parquet", ".pq"))
 
 
 def row_groups(path: Path) -> list[int]:
@@ -62,30 +60,24 @@ def part_of(path: Path) -> tuple[int, dict[str, str]] | None:
     return known.num_rows, {name.decode(): value.decode() for name, value in (known.metadata or {}).items() if name != b"ARROW:schema"}
 
 
-def read_chunks(path: Path, wanted: Wanted, rows: int, delimiter: str = ",", groups: Sequence[int] | None = None) -> Iterator[Chunk]:
+def read_chunks(path: Path, wanted: Wanted, rows: int, how: TableFiles = _USUAL, groups: Sequence[int] | None = None) -> Iterator[Chunk]:
     """Yield inputs and carried columns of at most `rows` rows at a time, in order; the kind is told by the name, as for a source's files.
 
     Args:
-        path, wanted, rows, delimiter: which file, what of it, how many rows at most, and what parts the fields of a CSV file.
+        path, wanted, rows, how: which file, what of it, how many rows at most, and how text files are written.
         groups: of a Parquet file only these row groups.
 
     Raises:
         SpecError: the kind is not known, or the content is not of that kind.
     """
-    name = path.name.lower().removesuffix(".gz")
-    if not is_table(name):
-        raise SpecError(f"{path} is of no kind that is known.", "Give a .csv, .csv.gz, .tsv, .parquet or .jsonl file.")
-    try:
+    with named_mistakes(path, how):
         if is_parquet(path):
             yield from _parquet(path, wanted, rows, groups)
-        elif name.endswith((".jsonl", ".ndjson")):
-            with pd.read_json(path, lines=True, dtype=False, precise_float=True, chunksize=rows) as frames:
+        elif is_lines(path):
+            with pd.read_json(path, chunksize=rows, **json_options(how)) as frames:
                 yield from (_text(frame, wanted) for frame in frames)
         else:
-            separator = "\t" if name.endswith(".tsv") else delimiter
-            yield from _csv(path, wanted, rows, separator)
-    except (ValueError, OSError, EOFError) as error:  # pandas' and pyarrow's parser errors are ValueErrors
-        raise SpecError(f"{path} cannot be read: {str(error).strip().splitlines()[0]}.", "Mend the file, or source.delimiter.") from error
+            yield from _csv(path, wanted, rows, csv_options(path, how))
 
 
 def count_rows(path: Path) -> int | None:
@@ -107,10 +99,10 @@ def _parquet(path: Path, wanted: Wanted, rows: int, groups: Sequence[int] | None
             yield table.select(inputs).to_pandas(), table.select(carried)
 
 
-def _csv(path: Path, wanted: Wanted, rows: int, separator: str) -> Iterator[Chunk]:
+def _csv(path: Path, wanted: Wanted, rows: int, options: dict[str, Any]) -> Iterator[Chunk]:
     known = {*wanted.inputs, *wanted.carried}
     kinds: dict[Any, Any] = dict.fromkeys([*wanted.text, *(name for name in wanted.carried if name not in wanted.inputs)], "str")
-    with pd.read_csv(path, sep=separator, usecols=lambda name: name in known, dtype=kinds, chunksize=rows) as frames:
+    with pd.read_csv(path, usecols=lambda name: name in known, dtype=kinds, chunksize=rows, **options) as frames:
         yield from (_text(frame, wanted) for frame in frames)
 
 
@@ -125,11 +117,6 @@ class Groups:
     def __init__(self, path: Path, metadata: Mapping[str, str]) -> None:
         self._path, self._metadata = path, metadata
         self._writer: Any = None
-
-    @property
-    def begun(self) -> bool:
-        """Whether anything was added."""
-        return self._writer is not None
 
     def add(self, table: pa.Table) -> None:
         """Write a table; all have the columns of the first."""
@@ -159,14 +146,22 @@ def parquet_groups(path: Path, metadata: Mapping[str, str]) -> Iterator[Groups]:
     """
     if not path.parent.is_dir():
         raise UsageError(f"The folder {path.parent} is not there.", "Make it first.")
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    groups = Groups(part, metadata)
-    try:
+    with _placed(path) as part:
+        groups = Groups(part, metadata)
         try:
             yield groups
         finally:
             groups.close()
-        if groups.begun:
+
+
+@contextmanager
+def _placed(path: Path) -> Iterator[Path]:
+    """Give a name beside a file's place; what is written there is at the place when the block ends without an error, else nowhere."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.unlink(missing_ok=True)  # of a killed process with the same number
+        yield part
+        if part.is_file():
             with part.open("rb+") as stream:
                 os.fsync(stream.fileno())
             part.replace(path)
@@ -186,34 +181,36 @@ def join_parts(parts: Sequence[Path], path: Path, metadata: Mapping[str, str]) -
         OutsideError: the disk could not take it.
     """
     if is_parquet(path):
-        try:
-            with parquet_groups(path, metadata) as groups:
-                for table in _tables(parts):
-                    groups.add(table)
-        except (ValueError, TypeError, NotImplementedError) as error:  # pyarrow's word for columns that do not go together
-            raise UsageError(
-                f"The inputs do not fit into one file: {str(error).splitlines()[0]}.",
-                "Name a folder as output, or give the columns one type.",
-            ) from error
+        with parquet_groups(path, metadata) as groups:
+            for table in _tables(parts):
+                _add(groups, table)
         return
+    with _placed(path) as part:
+        _write_csv(_tables(parts), part, gzipped=path.name.endswith(".gz"), called=path)
+        path.with_name(f"{path.name}.lineage.json").write_text(json.dumps(dict(metadata), indent=2) + "\n", encoding="utf-8")
+
+
+def _add(groups: Groups, table: pa.Table) -> None:
+    try:
+        groups.add(table)
+    except (ValueError, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:  # other names, or a type that cannot be the first's
+        raise UsageError(
+            f"The inputs do not fit into one file: {str(error).splitlines()[0]}.", "Name a folder as output, or give the columns one type."
+        ) from error
+
+
+def _write_csv(tables: Iterator[pa.Table], part: Path, *, gzipped: bool, called: Path) -> None:
     from pyarrow import csv
 
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with pa.CompressedOutputStream(str(part), "gzip") if path.name.endswith(".gz") else pa.OSFile(str(part), "wb") as stream:
+        with pa.CompressedOutputStream(str(part), "gzip") if gzipped else pa.OSFile(str(part), "wb") as stream:
             writer: Any = None
-            for table in _tables(parts):
+            for table in tables:
                 writer = writer or csv.CSVWriter(stream, table.schema)
                 writer.write_table(table)
             writer.close()
-        path.with_name(f"{path.name}.lineage.json").write_text(json.dumps(dict(metadata), indent=2) + "\n", encoding="utf-8")
-        part.replace(path)
     except pa.ArrowInvalid as error:
-        raise UsageError(f"{path} cannot hold these answers: {error}.", "Name a .parquet file.") from error
-    except OSError as error:
-        raise OutsideError(f"{path} could not be written: {error.strerror or error}.", "Look at the disk and its rights.") from error
-    finally:
-        part.unlink(missing_ok=True)
+        raise UsageError(f"{called} cannot hold these answers: {error}.", "Name a .parquet file.") from error
 
 
 def _tables(parts: Sequence[Path]) -> Iterator[pa.Table]:

@@ -9,6 +9,8 @@ from pydantic import Field
 from contracts.duration import Duration, parse_duration
 from contracts.strict import StrictModel
 
+Engine = Literal["auto", "columnar", "great_expectations"]
+
 
 class HistoryCheck(StrictModel):
     """A check of a whole batch against what the pipeline's history leads to expect."""
@@ -55,9 +57,7 @@ class Checks(StrictModel):
     expectations: str | None = Field(
         None, pattern=r"^[A-Za-z_]\w*$", description="module beside pipeline.yaml with further expectations, which the suite may name"
     )
-    engine: Literal["auto", "columnar", "great_expectations"] = Field(
-        "auto", description="auto: the columnar engine answers what it can, Great Expectations' own engine the rest"
-    )
+    engine: Engine = Field("auto", description="auto: the columnar engine answers what it can, Great Expectations' own engine the rest")
     max_quarantined: float = Field(0.01, ge=0, le=1)
     reference: Duration = Field(parse_duration("365d"), description="how much of the newest snapshot a batch is held against")
     freshness: Freshness | None = None

@@ -49,6 +49,11 @@ class ExpectationResult:
     examples: tuple[str, ...] = ()
     engine: EngineName = "great_expectations"
 
+    @property
+    def name(self) -> str:
+        """What verdicts and the rows that it set aside call it."""
+        return f"{self.kind}({self.subject})"
+
 
 @dataclass(frozen=True, slots=True)
 class SuiteResult:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import re
-from datetime import timedelta
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
@@ -77,7 +76,7 @@ class Rows(StrictModel):
 
     @model_validator(mode="after")
     def _kept_while_corrected(self) -> Rows:
-        if self.retention is not None and not timedelta() < self.retention > self.lateness:
+        if self.retention is not None and self.retention <= self.lateness:
             raise ValueError("source.retention must be longer than source.lateness: rows that may still be corrected are kept")
         return self
 

@@ -34,6 +34,7 @@ from contracts.stages import LossName as LossName
 from contracts.stages import ShadowStage as ShadowStage
 from contracts.stages import Stage as Stage
 from contracts.strict import StrictModel
+from contracts.train import Train as Train
 
 MetricName = Literal["mae", "rmse", "r2", "log_loss", "brier", "auc", "accuracy"]
 METRICS_OF: dict[Task, tuple[MetricName, ...]] = {
@@ -102,57 +103,6 @@ class Columns(StrictModel):
         taken = [name for name in [*seen, self.target] if name in RESERVED]
         if taken:
             raise ValueError(f"column name '{taken[0]}' is used by Understudy itself; rename it at the source")
-        return self
-
-
-Window = Duration | Literal["all"]
-
-
-class Sample(StrictModel):
-    """How much of a window is fitted, where it is larger than memory."""
-
-    rows: int = Field(ge=1, description="so many rows, by a seeded hash of their key: the same on any machine")
-
-
-class Train(StrictModel):
-    """What is fitted, on which rows, and which rows are held out."""
-
-    window: Window | list[Window] = Field(
-        "all", description="how much history before the holdout is fitted; of several, the newest labelled rows before it choose"
-    )
-    choose_on: Duration | None = Field(None, description="how many of these rows choose among several windows; as train.holdout when null")
-    holdout: Duration
-    estimator: str
-    features: str | None = Field(None, description="module:function shipped in the package")
-    encode: Literal["ordinal", "onehot"] | None = Field(None, description="categorical columns; chosen by estimator when null")
-    sample: Sample | None = Field(None, description="a window that is larger than memory is streamed, and so many of its rows are fitted")
-    timeout: Duration = Field(parse_duration("6h"), description="a fit that takes longer is stopped, and the run fails")
-
-    @property
-    def windows(self) -> tuple[timedelta | None, ...]:
-        """The windows to fit; None stands for all history."""
-        several = self.window if isinstance(self.window, list) else [self.window]
-        return tuple(None if one == "all" else one for one in several)
-
-    @property
-    def chooses(self) -> timedelta:
-        """How many rows before the holdout choose among several windows; none where there is one."""
-        return timedelta() if len(self.windows) == 1 else self.choose_on or self.holdout
-
-    @property
-    def reach(self) -> timedelta | None:
-        """How far before the holdout any row can matter to a fit; None stands for all history."""
-        known = [one for one in self.windows if one is not None]
-        return max(known) + self.chooses if len(known) == len(self.windows) else None
-
-    @model_validator(mode="after")
-    def _windows_differ(self) -> Train:
-        if isinstance(self.window, list) and not 1 < len(set(self.window)) == len(self.window):
-            raise ValueError("several windows are at least two, all different; write a single one without brackets")
-        if self.sample is not None and len(self.windows) > 1:
-            raise ValueError("train.sample takes rows of one window, and train.window names several; keep one of them")
-        if self.choose_on is not None and not isinstance(self.window, list):
-            raise ValueError("choose_on chooses among several windows, and train.window names one; take choose_on out")
         return self
 
 

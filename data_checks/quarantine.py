@@ -32,7 +32,7 @@ def split(frame: pd.DataFrame, answer: SuiteResult) -> Split:
     for result in answer.results:
         if not result.success and severity_of(result) is RowSeverity.ROW:
             for row in result.rows:
-                reasons.setdefault(row, []).append(f"{result.kind}({result.subject})")
+                reasons.setdefault(row, []).append(result.name)
     positions = sorted(reasons)
     aside = frame.iloc[positions].assign(**{REASONS: ["; ".join(reasons[row]) for row in positions]})
     kept = frame.drop(index=frame.index[positions]) if positions else frame

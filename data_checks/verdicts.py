@@ -26,7 +26,6 @@ def check_verdicts(answer: SuiteResult, quarantined: int, max_quarantined: float
 def _verdict(result: ExpectationResult, rows: int) -> Verdict:
     severity = severity_of(result)
     observed = None if result.unexpected is None else float(result.unexpected)
-    name = f"{result.kind}({result.subject})"
     if result.success or severity is RowSeverity.WARN:
         outcome = Outcome.PASS
     elif severity is RowSeverity.ROW and result.rows and result.error is None:
@@ -34,4 +33,4 @@ def _verdict(result: ExpectationResult, rows: int) -> Verdict:
     else:
         outcome = Outcome.FAIL
     reason = result.reason if severity is not RowSeverity.WARN or result.success else f"Warning only: {result.reason}"
-    return Verdict(name, outcome, observed, None, rows, reason)
+    return Verdict(result.name, outcome, observed, None, rows, reason)

@@ -15,8 +15,9 @@ from adapters.model_cache import cached_package
 from adapters.package_store import load_package, read_files
 from adapters.pipeline_files import Pipeline
 from adapters.settings import Settings
+from adapters.sources.file_kinds import is_parquet
 from adapters.sources.times import time_columns
-from adapters.table_stream import Wanted, is_parquet, join_parts
+from adapters.table_stream import Wanted, join_parts
 from contracts.errors import UnderstudyError, UsageError
 from contracts.package import Manifest
 from contracts.rollout import ModelRef
@@ -152,10 +153,10 @@ def _answer(
     """Answer all tasks, here or on the cluster that the spec or the settings name, and yield their parts in order."""
     folder, digest = cached_package(settings, job.model), job.model.digest
     package = load_package(folder, digest)
-    spec_source = pipeline.spec.source
-    delimiter = spec_source.delimiter if isinstance(spec_source, TableFiles) else ","
+    source = pipeline.spec.source
+    files = source if isinstance(source, TableFiles) else TableFiles()
     per_part = max(1, sizes.rows_per_part // sizes.rows_per_group)
-    how = How(place, _wanted(pipeline, package.manifest), delimiter, sizes.rows_per_group, per_part, _lineage(job))
+    how = How(place, _wanted(pipeline, package.manifest), files, sizes.rows_per_group, per_part, _lineage(job))
     tasks, done = list(plan(inputs, sizes.rows_per_part)), _Counter(tell)
     with cluster_of(settings, pipeline.spec.compute) as cluster:
         if cluster is None:

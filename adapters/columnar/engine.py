@@ -13,7 +13,7 @@ from adapters.columnar.columns import quoted, text
 from adapters.columnar.known import plan_of
 from adapters.columnar.plans import EXAMPLES, Plan, RowPlan, Undecided, ValuePlan
 from adapters.columnar.table import ROW, Table
-from adapters.suite_answers import Answer, Asked, plain, reason_of
+from adapters.suite_answers import Answer, Asked, reason_of
 
 
 def ask_columnar(asked: Iterable[Asked], table: Table, *, positions: bool = True) -> tuple[list[Answer], list[Asked]]:
@@ -93,8 +93,7 @@ def _positions(plans: Sequence[RowPlan], table: Table) -> dict[int, list[int]]:
 
 def _answer(plan: Plan, table: Table, where: dict[int, list[int]]) -> Answer:
     if isinstance(plan, ValuePlan):
-        answer = plan.answer(table)
-        return replace(answer, result=plain(answer.result))
+        return plan.answer(table)
     judged, failed, rows = plan.judged(table), plan.failed(table), table.rows
     counted = rows if plan.of_all else judged
     success = counted == 0 or (counted - failed) / counted >= plan.mostly

@@ -14,7 +14,7 @@ _LIMITS = ("min_value", "max_value", "strict_min", "strict_max")
 _OF_COLUMN = ("column", *_LIMITS)
 _PAIR = ("column_A", "column_B", "mostly", "ignore_row_if")
 
-_KNOWN: dict[str, tuple[Callable[[Given], Plan | None], tuple[str, ...]]] = {
+KNOWN: dict[str, tuple[Callable[[Given], Plan | None], tuple[str, ...]]] = {
     "column_values_to_not_be_null": (row_plans.not_null, _ROWS),
     "column_values_to_be_null": (row_plans.null, _ROWS),
     "column_values_to_be_between": (row_plans.values_between, (*_ROWS, *_LIMITS)),
@@ -50,12 +50,11 @@ _KNOWN: dict[str, tuple[Callable[[Given], Plan | None], tuple[str, ...]]] = {
     "table_column_count_to_be_between": (table_plans.counted(table_plans.column_count), _LIMITS),
     "table_column_count_to_equal": (table_plans.exactly(table_plans.column_count), ("value",)),
 }
-KNOWN = tuple(f"expect_{kind}" for kind in _KNOWN)
 
 
 def plan_of(asked: Asked, layout: Layout) -> Plan | None:
     """Return how an expectation is decided on a table of this layout; None where it is left to Great Expectations."""
-    build, words = _KNOWN.get(asked.kind.removeprefix("expect_"), (None, ()))
+    build, words = KNOWN.get(asked.kind.removeprefix("expect_"), (None, ()))
     kwargs = {name: value for name, value in asked.kwargs.items() if value is not None}
     if build is None or not asked.kind.startswith("expect_") or not set(kwargs) <= set(words):
         return None

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from adapters.columnar.columns import Column, Layout
 from adapters.columnar.table import Table
-from adapters.suite_answers import Answer, Asked
+from adapters.suite_answers import Answer, Asked, plain
 
 EXAMPLES = 20  # as many as Great Expectations lists in part
 
@@ -79,7 +79,7 @@ class ValuePlan:
     def answer(self, table: Table) -> Answer:
         """Return what the table says to it."""
         success, result = self.judge(table)
-        return Answer(self.asked, success, result, "columnar")
+        return Answer(self.asked, success, plain(result), "columnar")
 
 
 Plan = RowPlan | ValuePlan

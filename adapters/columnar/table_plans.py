@@ -9,8 +9,6 @@ from typing import Any
 from adapters.columnar.plans import Given, ValuePlan, between
 from adapters.columnar.table import Table
 
-_Judge = Callable[[Table], tuple[bool, dict[str, Any]]]
-
 
 def exists(given: Given) -> ValuePlan | None:
     """A column is there, at a place where one is named."""

@@ -152,14 +152,10 @@ def distinct_set(*, may_lack: bool, may_add: bool) -> Callable[[Given], ValuePla
 
 
 def of_type(given: Given) -> ValuePlan | None:
-    """The column has a type of pandas'."""
+    """The column has a type of pandas'; a column of objects is judged value by value, which is left to pandas."""
     column, named = given.column(), given.kwargs.get("type_")
-    return _typed(given, column, [named]) if column is not None and isinstance(named, str) else None
-
-
-def _typed(given: Given, column: Column, names: list[str]) -> ValuePlan | None:
-    if column.dtype == np.dtype(object):
-        return None  # judged value by value
+    if column is None or not isinstance(named, str) or column.dtype == np.dtype(object):
+        return None
 
     def judge(table: Table) -> tuple[bool, dict[str, Any]]:
         dtype = column.dtype
@@ -167,7 +163,7 @@ def _typed(given: Given, column: Column, names: list[str]) -> ValuePlan | None:
             if column.kind == "bool":
                 raise Undecided
             dtype = np.dtype("float64")  # pandas has no other whole numbers with holes
-        return any(dtype.type in _types(name) for name in names), {"observed_value": dtype.type.__name__}
+        return dtype.type in _types(named), {"observed_value": dtype.type.__name__}
 
     return ValuePlan(given.asked, [f"count({column.sql})"], judge)
 

@@ -15,6 +15,7 @@ import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
 from adapters.table_stream import Chunk, Wanted, parquet_groups, part_of, read_chunks
 from contracts.errors import UsageError
 from contracts.package import Manifest
+from contracts.source import TableFiles
 from flows.scoring.plan import Task
 
 INPUT, START = "understudy.input", "understudy.first_row"  # beside the lineage, in a part's metadata
@@ -37,12 +38,13 @@ class How:
 
     Attributes:
         place: the folder of the parts.
+        files: how text files are written.
         groups_per_part: of a text file. lineage: metadata of every part.
     """
 
     place: Path
     wanted: Wanted
-    delimiter: str
+    files: TableFiles
     rows_per_group: int
     groups_per_part: int
     lineage: Mapping[str, str]
@@ -70,7 +72,7 @@ def answer_task(task: Task, model: Answering, how: How, tell: Callable[[int], No
         if kept is not None:
             tell(kept.rows)
             return [kept]
-    chunks = read_chunks(task.source, how.wanted, how.rows_per_group, how.delimiter, task.groups)
+    chunks = read_chunks(task.source, how.wanted, how.rows_per_group, how.files, task.groups)
     found, start = [], task.start
     for offset, numbered in groupby(enumerate(chunks), lambda one: 0 if task.groups is not None else one[0] // how.groups_per_part):
         part = _part(task, model, how, offset, start, (chunk for _, chunk in numbered), tell)

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from adapters.sources.file_kinds import is_table
-from adapters.table_stream import is_parquet, row_groups
+from adapters.sources.file_kinds import is_parquet, is_table
+from adapters.table_stream import row_groups
 from contracts.errors import SpecError, UsageError
 
 
@@ -45,7 +45,7 @@ def find_inputs(named: Sequence[str]) -> list[Path]:
     for name in named:
         path = Path(name)
         if path.is_dir():
-            files = [one for one in sorted(path.rglob("*")) if one.is_file() and _counts(one.relative_to(path)) and is_table(_bare(one))]
+            files = [one for one in sorted(path.rglob("*")) if one.is_file() and _counts(one.relative_to(path)) and is_table(one.name)]
         else:
             files = [path] if path.is_file() else [Path(one) for one in sorted(glob.glob(name, recursive=True)) if Path(one).is_file()]  # noqa: PTH207  # a pattern may be absolute
         if not files:
@@ -54,10 +54,6 @@ def find_inputs(named: Sequence[str]) -> list[Path]:
             )
         found.update(dict.fromkeys(files))
     return list(found)
-
-
-def _bare(path: Path) -> str:
-    return path.name.lower().removesuffix(".gz")
 
 
 def _counts(inside: Path) -> bool:
@@ -72,7 +68,7 @@ def plan(inputs: Sequence[Path], rows_per_part: int) -> Iterator[Task]:
         SpecError: a file is of no known kind, or is not what its name says.
     """
     for path, label in zip(inputs, _labels(inputs), strict=True):
-        if not is_table(_bare(path)):
+        if not is_table(path.name):
             raise SpecError(f"{path} is of no kind that is known.", "Give a .csv, .csv.gz, .tsv, .parquet or .jsonl file.")
         state = path.stat()
         fingerprint = f"{path.resolve()} {state.st_size} {state.st_mtime_ns} {rows_per_part}"

@@ -8,7 +8,7 @@ from adapters.checks import run_suite, run_suite_on_files, write_failing
 from adapters.data_repo import DataRepo
 from adapters.pipeline_files import Pipeline
 from adapters.settings import Settings
-from adapters.sources.file_kinds import read_table
+from adapters.sources.file_kinds import is_parquet, read_table
 from contracts.columns import EVENT_TIME
 from contracts.errors import UsageError
 from contracts.expectation import RowSeverity, SuiteResult
@@ -19,8 +19,6 @@ from data_checks.quarantine import REASONS, severity_of
 from flows.stages.clock import traffic_now
 from flows.stages.history import history_of
 
-_PARQUET = (".parquet", ".pq")
-
 
 def check_file(pipeline: Pipeline, file: Path) -> SuiteResult:
     """Run the pipeline's suite on a file; a Parquet file may be of any size, and its failing rows are counted, not listed.
@@ -29,7 +27,7 @@ def check_file(pipeline: Pipeline, file: Path) -> SuiteResult:
         UsageError: there is no suite. SpecError: file or suite is not what it should be.
     """
     suite, source, engine = _suite(pipeline), pipeline.spec.source, pipeline.spec.checks.engine
-    if file.suffix in _PARQUET:
+    if is_parquet(file):
         return run_suite_on_files(suite, [file], None, pipeline.expectations, engine, positions=False)
     return run_suite(
         suite, read_table(file, source if isinstance(source, TableFiles) else TableFiles()), None, pipeline.expectations, engine

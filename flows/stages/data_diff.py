@@ -13,6 +13,7 @@ import pandas as pd
 from adapters.data_repo import DataRepo
 from contracts.columns import EVENT_TIME
 from contracts.snapshot import Snapshot
+from monitoring.reference import thinned
 from stats.column_difference import column_difference
 
 _MOST_ROWS = 100_000  # of each side, evenly spread
@@ -51,7 +52,8 @@ def sides(repo: DataRepo, first: Snapshot, second: Snapshot) -> Sides:
     before, after = repo.frame(first), repo.frame(second)
     since = after[after[EVENT_TIME] > first.watermark]
     names = (first.id, f"{second.id}, since {first.watermark:%Y-%m-%d %H:%M}" if len(since) else second.id)
-    return Sides(_thinned(before), _thinned(since if len(since) else after), names)
+    shown = [thinned(rows, _MOST_ROWS).reset_index(drop=True) for rows in (before, since if len(since) else after)]
+    return Sides(shown[0], shown[1], names)
 
 
 def moved(found: Sides) -> tuple[Moved, ...]:
@@ -115,7 +117,3 @@ def _told(column: pd.Series) -> str:
     middle = "empty" if known.empty else f"mean {known.mean():.4g}" if _is_number(known) else f"mostly '{known.astype('string').mode()[0]}'"
     missing = float(column.isna().mean())
     return f"{middle}, {missing:.1%} missing" if missing else middle
-
-
-def _thinned(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows.iloc[:: max(1, -(-len(rows) // _MOST_ROWS))].reset_index(drop=True)

@@ -11,7 +11,7 @@ import pandas as pd
 from adapters.batch import Batch
 from adapters.data_repo import DataRepo
 from adapters.pipeline_files import Pipeline
-from adapters.quarantine_files import QuarantineFiles
+from adapters.quarantine_files import QuarantineFiles, span_of
 from adapters.settings import Settings
 from adapters.sources import Seen
 from contracts.columns import EVENT_TIME
@@ -186,7 +186,7 @@ def _check(
         return Split(rows, misfits), verdicts, None
     from adapters.checks import run_suite
 
-    docs = settings.home / "data-docs" / pipeline.spec.name / _span(rows)
+    docs = settings.home / "data-docs" / pipeline.spec.name / span_of(rows)
     answer = run_suite(pipeline.suite, rows, docs, pipeline.expectations, pipeline.spec.checks.engine)
     parts = split(rows, answer)
     if not misfits.empty:
@@ -199,10 +199,6 @@ def _most(pipeline: Pipeline) -> float:
     return pipeline.spec.checks.max_quarantined
 
 
-def _span(rows: pd.DataFrame) -> str:
-    return f"{rows[EVENT_TIME].min():%Y%m%dT%H%M%SZ}-{rows[EVENT_TIME].max():%Y%m%dT%H%M%SZ}"
-
-
 def _failed(rows: pd.DataFrame, parts: Split, verdicts: tuple[Verdict, ...]) -> list[str]:
     """Return why a part does not pass."""
     failed = [verdict.reason for verdict in verdicts if verdict.outcome is Outcome.FAIL]
@@ -211,7 +207,7 @@ def _failed(rows: pd.DataFrame, parts: Split, verdicts: tuple[Verdict, ...]) -> 
 
 def _refusal(settings: Settings, pipeline: Pipeline, rows: pd.DataFrame, reasons: list[str]) -> BatchRefused:
     """Keep a refused batch's rows for looking at, and return the error that says why."""
-    path = QuarantineFiles(settings, pipeline.spec.name).refuse(rows.assign(**{REASONS: " ".join(reasons)}), _span(rows))
+    path = QuarantineFiles(settings, pipeline.spec.name).refuse(rows.assign(**{REASONS: " ".join(reasons)}))
     return BatchRefused(
         f"A batch of {len(rows)} rows of '{pipeline.spec.name}' was refused: {' '.join(reasons)}",
         f"No snapshot was made. The rows are in {path}; mend the source or the suite, then ingest again.",

@@ -93,9 +93,9 @@ def release(settings: Settings, pipeline: Pipeline, why: str, actor: str, reason
             raise UsageError(f"'{name}' has no snapshot that rows could join.", f"Make one with: understudy ingest {name}")
         _finish_begun(files, before)
         chosen = {path: pd.read_parquet(path) for path in files.aside()}
-        asked = {path: rows[_about(rows, reason)] for path, rows in chosen.items() if _about(rows, reason).any()}
+        asked = {path: rows[_about(rows, reason)] for path, rows in chosen.items()}
         there = repo.frame(before, before.key) if before.key else None
-        parts = {path: _superseded(_judged(pipeline, rows), there) for path, rows in asked.items()}
+        parts = {path: _superseded(_judged(pipeline, rows), there) for path, rows in asked.items() if len(rows)}
         if not parts:
             raise UsageError(f"No row of '{name}' is set aside{f' for {reason}' if reason else ''}.", f"See: understudy quarantine {name}")
         stay = sum(len(one.quarantined) for one in parts.values())

@@ -23,6 +23,7 @@ from adapters.table_stream import Wanted, join_parts, parquet_groups, read_chunk
 from contracts.errors import OutsideError, SpecError, UsageError
 from contracts.package import Manifest
 from contracts.rollout import Act, Decision, ModelRef, Phase, Route, fresh_state
+from contracts.source import TableFiles
 from flows.score import Sizes, score
 from flows.scoring.answer import answered
 from flows.stages.retrain import retrain_local
@@ -154,6 +155,13 @@ def test_text_that_looks_like_a_number_in_one_chunk_stays_text(tmp_path: Path, n
     chunks = list(read_chunks(tmp_path / name, Wanted(["shop"], ["shop"], ["id"]), 2))
     assert [frame["shop"].tolist() for frame, _ in chunks] == [["01", "02"], ["x", "y"]]
     assert [carried["id"].to_pylist() for _, carried in chunks] == [["007", "8"], ["9", "A"]]
+
+
+def test_text_files_are_read_as_the_source_writes_them(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes("shop;x\nCaf\u00e9;1,5\n".encode("latin-1"))
+    files = TableFiles(delimiter=";", decimal=",", encoding="latin-1")
+    frames = [frame for frame, _ in read_chunks(tmp_path / "a.csv", Wanted(["shop", "x"], ["shop"], []), 2, files)]
+    assert [frame.to_dict("records") for frame in frames] == [[{"shop": "Caf\u00e9", "x": 1.5}]]
 
 
 def test_the_answers_have_the_gateways_names() -> None:

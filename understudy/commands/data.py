@@ -133,6 +133,7 @@ def check(ctx: click.Context, pipeline: str, file: Path | None, aside: Path | No
     """
     from adapters.pipeline_files import load_pipeline
     from adapters.settings import read_settings
+    from adapters.sources.file_kinds import is_parquet
     from contracts.errors import UsageError
     from flows.stages.check import check_file, check_snapshot, keep_failing
     from understudy.commands.check_table import history_lines, print_checks, suite_lines
@@ -140,7 +141,7 @@ def check(ctx: click.Context, pipeline: str, file: Path | None, aside: Path | No
     options: Options = ctx.obj
     settings = read_settings(options.home, options.pipelines)
     loaded = load_pipeline(settings, pipeline)
-    if aside is not None and (file is None or file.suffix not in (".parquet", ".pq")):
+    if aside is not None and (file is None or not is_parquet(file)):
         raise UsageError("--aside needs a Parquet FILE.", "Name one.")
     answer, history = check_snapshot(settings, loaded) if file is None else (check_file(loaded, file), ())
     found = [*suite_lines(answer), *history_lines(loaded.spec.checks, history)]
