@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from stats.smooth_test import in_order
+from stats.in_order import in_order
 
 _HALF = 0.5
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.stats import chi2
 
 from stats.cauchy_combination import combined
+from stats.in_order import in_order
 
 _DEGREES = (1, 2, 4)  # location; and spread; and skewness and tails
 _CELLS = 200  # finer ranks would change no sum of polynomials of so low a degree
@@ -54,11 +55,6 @@ def quadratic_form(counts: NDArray[np.int64], mine: NDArray[np.int64], degree: i
     spread = (shapes * counts[:, None]).T @ shapes * (current * (total - current) / (total * (total - 1)))
     sums = mine @ shapes
     return float(sums @ np.linalg.solve(spread, sums))
-
-
-def in_order(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return numbers sorted; those that are already cost one look."""
-    return values if np.all(values[:-1] <= values[1:]) else np.sort(values)
 
 
 def _cells(old: NDArray[np.float64], new: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -139,22 +140,24 @@ def _table(verdicts: tuple[Verdict, ...]) -> list[str]:
 
 
 def _write_plot(options: Options, ledger: Ledger, one: DecisionRecord, target: Path) -> None:
-    from understudy.demo import plots
+    from understudy import pictures
 
-    steps = _steps(options, ledger, one)
+    steps = _steps_by(options, ledger, one.pipeline)(one)
     if steps is None:
         raise UsageError(f"Decision {one.id} of '{one.pipeline}' was made on no paired loss: there is nothing to plot.")
-    target.write_text(plots.confidence_path(steps), encoding="utf-8")
+    target.write_text(pictures.confidence_path(steps), encoding="utf-8")
     click.echo(f"{target} shows version {steps.version} after each of {steps.blocks[-1] if steps.blocks else 0} blocks.", err=True)
 
 
 def _write_report(options: Options, ledger: Ledger, pipeline: str, limit: int, target: Path) -> None:
-    from understudy.demo import plots
+    from understudy import pictures
     from understudy.history.report import entries, write_history
 
+    steps_behind = _steps_by(options, ledger, pipeline)
+
     def plot(one: DecisionRecord) -> str:
-        steps = _steps(options, ledger, one)
-        return plots.confidence_path(steps) if steps is not None and steps.blocks else ""
+        steps = steps_behind(one)
+        return pictures.confidence_path(steps) if steps is not None and steps.blocks else ""
 
     records = ledger.decisions(pipeline, limit=limit + 1)
     with click.progressbar(entries(records, limit, plot), length=min(limit, len(records)), label="drawing", file=sys.stderr) as bar:
@@ -163,10 +166,12 @@ def _write_report(options: Options, ledger: Ledger, pipeline: str, limit: int, t
     click.echo(f"{target} shows {len(found)} decisions.", err=True)
 
 
-def _steps(options: Options, ledger: Ledger, one: DecisionRecord) -> ConfidenceSteps | None:
+def _steps_by(options: Options, ledger: Ledger, name: str) -> Callable[[DecisionRecord], ConfidenceSteps | None]:
+    """Return what computes the confidence sequence behind a decision of a pipeline."""
     from adapters.pipeline_files import load_pipeline
     from adapters.settings import read_settings
     from flows.stages.recall import confidence_path
 
     settings = read_settings(options.home, options.pipelines)
-    return confidence_path(settings, load_pipeline(settings, one.pipeline), ledger, one)
+    pipeline = load_pipeline(settings, name)
+    return lambda one: confidence_path(settings, pipeline, ledger, one)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from understudy.demo import plots
+from understudy import pictures
 from understudy.demo.story import Story
 
 _TEMPLATE = Path(__file__).with_name("report.html.j2")
@@ -35,9 +35,9 @@ def write_report(story: Story, home: Path, *, measure: str, every: str) -> Path:
     page = Environment(autoescape=select_autoescape(default_for_string=True)).from_string(_TEMPLATE.read_text(encoding="utf-8"))
     html = page.render(
         story=story,
-        error_plot=plots.error_over_time(errors, promotions(story), measure),
-        path_plots=[plots.confidence_path(one) for one in story.paths],
-        drift_plot=plots.drift_by_feature(story.findings) if story.findings else "",
+        error_plot=pictures.error_over_time(errors, promotions(story), measure),
+        path_plots=[pictures.confidence_path(one) for one in story.paths],
+        drift_plot=pictures.drift_by_feature(story.findings) if story.findings else "",
         measure=measure,
     )
     home.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The report's pictures, drawn as SVG that needs nothing from outside."""
+"""Pictures of reports and decisions, drawn as SVG that needs nothing from outside."""
 
 from __future__ import annotations
 

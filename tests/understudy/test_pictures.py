@@ -9,7 +9,7 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as some
 
-from understudy.demo.plots import error_over_time, label_lines
+from understudy.pictures import error_over_time, label_lines
 
 YEAR = pd.Timedelta(days=365)
 
