@@ -13,8 +13,8 @@ import numpy.typing as npt
 from contracts.package import MODEL, ONNX, PARITY, Accepts, Parity
 
 ONNX_RUNTIME, SCIKIT_LEARN = "onnxruntime", "scikit-learn"
-_LIBRARIES = ("numpy", "onnx", "onnxruntime", "scikit-learn")
-_MUST_BE_SAME = ("onnxruntime", "scikit-learn")  # a proof made with another one says nothing about this one
+_MUST_BE_SAME = (ONNX_RUNTIME, SCIKIT_LEARN)  # a proof made with another one says nothing about this one
+_LIBRARIES = ("numpy", "onnx", *_MUST_BE_SAME)
 _ERRORS_ONLY = 3
 
 

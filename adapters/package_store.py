@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,10 +61,19 @@ def coerce(frame: pd.DataFrame, manifest: Manifest) -> pd.DataFrame:
     Raises:
         UsageError: names the column and, where there is one, the row.
     """
-    missing = [name for name in manifest.columns if name not in frame.columns]
+    check_columns(frame.columns, manifest)
+    return pd.DataFrame({name: _column(frame[name], kind, name) for name, kind in manifest.columns.items()}, index=frame.index)
+
+
+def check_columns(given: Container[str], manifest: Manifest) -> None:
+    """See that every column the model needs is there.
+
+    Raises:
+        UsageError: names the first that is missing.
+    """
+    missing = [name for name in manifest.columns if name not in given]
     if missing:
         raise UsageError(f"Column '{missing[0]}' is missing.", f"The model needs: {', '.join(manifest.columns)}.")
-    return pd.DataFrame({name: _column(frame[name], kind, name) for name, kind in manifest.columns.items()}, index=frame.index)
 
 
 def _column(values: pd.Series, kind: ColumnType, name: str) -> pd.Series:

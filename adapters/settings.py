@@ -58,6 +58,11 @@ class Settings:
         return self.home / "run" / "services.json"
 
     @property
+    def environment(self) -> dict[str, str]:
+        """What a process of our own is told, so that it finds the same home, pipelines and ledger."""
+        return {"UNDERSTUDY_HOME": str(self.home), "UNDERSTUDY_PIPELINES": str(self.pipelines), "UNDERSTUDY_LEDGER_URL": self.ledger_url}
+
+    @property
     def gateway_headers(self) -> dict[str, str]:
         """What a call to the gateway carries: the token, where there is one."""
         return {} if self.gateway_token is None else {"Authorization": f"Bearer {self.gateway_token}"}

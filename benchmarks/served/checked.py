@@ -6,7 +6,9 @@ import http.client
 import json
 import threading
 import time
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Self
 from urllib.parse import urlsplit
 
 _TIMEOUT = 30.0
@@ -22,19 +24,14 @@ class Answer:
     said: float = 0.0
 
 
-class Checked:
-    """So many connections on one URL, as a context.
+class Asking(ABC):
+    """So many connections that ask without pause, each in a thread of its own, as a context."""
 
-    Args:
-        body: one request of one row, in the Open Inference Protocol.
-    """
+    def __init__(self, connections: int) -> None:
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._ask, args=(number,)) for number in range(connections)]
 
-    def __init__(self, url: str, body: bytes, connections: int) -> None:
-        self.answers: list[Answer] = []
-        self._url, self._body, self._stop = urlsplit(url), body, threading.Event()
-        self._threads = [threading.Thread(target=self._ask) for _ in range(connections)]
-
-    def __enter__(self) -> Checked:
+    def __enter__(self) -> Self:
         for thread in self._threads:
             thread.start()
         return self
@@ -44,7 +41,24 @@ class Checked:
         for thread in self._threads:
             thread.join()
 
-    def _ask(self) -> None:
+    @abstractmethod
+    def _ask(self, number: int) -> None:
+        """Ask over one connection until told to stop."""
+
+
+class Checked(Asking):
+    """Connections on one URL.
+
+    Args:
+        body: one request of one row, in the Open Inference Protocol.
+    """
+
+    def __init__(self, url: str, body: bytes, connections: int) -> None:
+        super().__init__(connections)
+        self.answers: list[Answer] = []
+        self._url, self._body = urlsplit(url), body
+
+    def _ask(self, _number: int) -> None:
         connection = http.client.HTTPConnection(self._url.netloc, timeout=_TIMEOUT)
         while not self._stop.is_set():
             self.answers.append(self._one(connection))

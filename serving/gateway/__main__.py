@@ -7,6 +7,8 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import click
 
@@ -19,7 +21,44 @@ _GRACE_SECONDS = 2
 _BACKLOG = 2048
 _KEEP_ALIVE_SECONDS = 75  # longer than clients keep an idle connection: who closes first must be the one who would ask next
 _SWITCH_SECONDS = 0.001
-_DEFAULTS = Limits()
+_USUAL = Limits()
+_MOST = (  # --max-NAME
+    ("body-bytes", _USUAL.body_bytes, "UNDERSTUDY_MAX_BODY_BYTES", click.IntRange(1), "Size of one request."),
+    ("rows", _USUAL.rows, "UNDERSTUDY_MAX_ROWS", click.IntRange(1), "Rows of one request."),
+    (
+        "waiting-rows",
+        _USUAL.waiting_rows,
+        "UNDERSTUDY_MAX_WAITING_ROWS",
+        click.IntRange(1),
+        "Rows that may wait for one pipeline; beyond them requests get 429.",
+    ),
+    (
+        "wait-seconds",
+        _USUAL.wait_seconds,
+        "UNDERSTUDY_MAX_WAIT_SECONDS",
+        click.FloatRange(0.001),
+        "A request that would wait longer for its turn gets 429.",
+    ),
+    (
+        "send-seconds",
+        _USUAL.body_seconds,
+        "UNDERSTUDY_MAX_SEND_SECONDS",
+        click.FloatRange(0.1),
+        "How long a caller may take to send a request or to read its answer; a third of it for the request's head.",
+    ),
+)
+
+
+def _limit_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add an option for each limit."""
+    for name, usual, variable, kind, told in reversed(_MOST):
+        command = click.option(f"--max-{name}", default=usual, envvar=variable, type=kind, help=told)(command)
+    return command
+
+
+def _limits(max_send_seconds: float, **most: Any) -> Limits:
+    others = {name.removeprefix("max_"): value for name, value in most.items()}
+    return Limits(head_seconds=max_send_seconds / 3, body_seconds=max_send_seconds, read_seconds=max_send_seconds, **others)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -32,35 +71,7 @@ _DEFAULTS = Limits()
     show_default="no gRPC",
     help="Port to answer the Open Inference Protocol over gRPC on.",
 )
-@click.option(
-    "--max-body-bytes",
-    default=_DEFAULTS.body_bytes,
-    envvar="UNDERSTUDY_MAX_BODY_BYTES",
-    type=click.IntRange(1),
-    help="Size of one request.",
-)
-@click.option("--max-rows", default=_DEFAULTS.rows, envvar="UNDERSTUDY_MAX_ROWS", type=click.IntRange(1), help="Rows of one request.")
-@click.option(
-    "--max-waiting-rows",
-    default=_DEFAULTS.waiting_rows,
-    envvar="UNDERSTUDY_MAX_WAITING_ROWS",
-    type=click.IntRange(1),
-    help="Rows that may wait for one pipeline; beyond them requests get 429.",
-)
-@click.option(
-    "--max-wait-seconds",
-    default=_DEFAULTS.wait_seconds,
-    envvar="UNDERSTUDY_MAX_WAIT_SECONDS",
-    type=click.FloatRange(0.001),
-    help="A request that would wait longer for its turn gets 429.",
-)
-@click.option(
-    "--max-send-seconds",
-    default=_DEFAULTS.body_seconds,
-    envvar="UNDERSTUDY_MAX_SEND_SECONDS",
-    type=click.FloatRange(0.1),
-    help="How long a caller may take to send a request or to read its answer; a third of it for the request's head.",
-)
+@_limit_options
 @click.option(
     "--workers",
     default=1,
@@ -76,16 +87,12 @@ def main(
     host: str,
     port: int,
     grpc_port: int | None,
-    max_body_bytes: int,
-    max_rows: int,
-    max_waiting_rows: int,
-    max_wait_seconds: float,
-    max_send_seconds: float,
     workers: int,
     place: str | None,
     descriptor: int | None,
     access_log: bool,
     insecure: bool,
+    **most: Any,
 ) -> None:
     """Answer users with the champion of each pipeline."""
     # Before scikit-learn loads: on small batches a team of threads for each tree costs far more than it saves, and waits for its slowest.
@@ -101,15 +108,7 @@ def main(
                 f"The gateway does not listen on {host or 'every address'} without tokens: whoever reaches it could call it.",
                 "Set UNDERSTUDY_TOKENS_FILE, or say --insecure where something else guards the port.",
             )
-        limits = Limits(
-            body_bytes=max_body_bytes,
-            rows=max_rows,
-            waiting_rows=max_waiting_rows,
-            wait_seconds=max_wait_seconds,
-            head_seconds=max_send_seconds / 3,
-            body_seconds=max_send_seconds,
-            read_seconds=max_send_seconds,
-        )
+        limits = _limits(**most)
         grpc_address = None if grpc_port is None else _address(host, grpc_port)
         if place is not None and descriptor is not None:
             leave_with_supervisor()

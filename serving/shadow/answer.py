@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from contracts.errors import UsageError
+from adapters.package_store import check_columns
 from contracts.rollout import ModelRef
 from contracts.traffic import AnsweredBatch, ShadowBatch
 from serving.version import LoadedVersion
@@ -114,10 +114,7 @@ def _halves(part: list[Rows]) -> list[list[Rows]]:
 
 def _predict(version: LoadedVersion, part: list[Rows]) -> list[Any]:
     columns = {name: list(chain.from_iterable(rows.features[name] for rows in part)) for name in part[0].features}
-    needed = version.manifest.columns
-    missing = [name for name in needed if name not in columns]
-    if missing:
-        raise UsageError(f"Column '{missing[0]}' is missing.", f"The model needs: {', '.join(needed)}.")
+    check_columns(columns, version.manifest)
     predicted = version.predict(columns)
     count = sum(len(rows.rows) for rows in part)
     if len(predicted) != count:

@@ -37,13 +37,10 @@ class Archivist:
                 self._start(now)
 
     def _start(self, now: float) -> None:
-        environment = os.environ | {
-            "UNDERSTUDY_HOME": str(self._settings.home),
-            "UNDERSTUDY_PIPELINES": str(self._settings.pipelines),
-            "UNDERSTUDY_LEDGER_URL": self._settings.ledger_url,
-        }
         self._began = now
-        self._process = subprocess.Popen([sys.executable, "-m", "serving.archive"], stdout=_STDERR, env=environment)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "serving.archive"], stdout=_STDERR, env=os.environ | self._settings.environment
+        )
 
     def _watch(self, process: subprocess.Popen[bytes], now: float) -> None:
         if process.poll() is not None:

@@ -71,12 +71,7 @@ class Keeper:
         if self._deaths > 1 and self._died_at is not None and self._error is not None:
             place = self._died_at
             command += ["--give-up", msgspec.json.encode(GiveUp(place.version, place.epoch, place.depth, self._error)).decode()]
-        environment = os.environ | _ONE_THREAD | {
-            "UNDERSTUDY_HOME": str(self._settings.home),
-            "UNDERSTUDY_PIPELINES": str(self._settings.pipelines),
-            "UNDERSTUDY_LEDGER_URL": self._settings.ledger_url,
-            "MLFLOW_TRACKING_URI": self._settings.mlflow_uri,
-        }  # fmt: skip
+        environment = os.environ | _ONE_THREAD | self._settings.environment | {"MLFLOW_TRACKING_URI": self._settings.mlflow_uri}
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=_STDERR, pass_fds=(writing,), env=environment)  # noqa: S603 - our own module, and names we were given
         os.close(writing)
         self._lines = Lines(reading)

@@ -78,12 +78,11 @@ class Edge:
         marked: tuple[str, str] | None = scope.get("understudy")
         if marked is not None:
             self._meters.count_request(*marked, status, seconds)
-        if self._log_all or (status >= 400 and not scope["path"].endswith(_PROBES)):
+        if self._log_all or (status >= 400 and not scope["path"].endswith(_PROBES) and self._may_say()):
             line: dict[str, Any] = {"method": scope["method"], "path": scope["path"][:200], "status": status}
             if "understudy_caller" in scope:
                 line["caller"] = scope["understudy_caller"]
-            if self._log_all or self._may_say():
-                self._log.info("request", **line, milliseconds=round(seconds * 1000, 2))
+            self._log.info("request", **line, milliseconds=round(seconds * 1000, 2))
 
     def _may_say(self) -> bool:
         """Say no to more than some lines a second: under overload the refusals must not cost more than the answers."""

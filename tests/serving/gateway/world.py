@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -26,6 +25,7 @@ from adapters.onnx_runtime import OnnxModel, versions_here
 from adapters.package_store import coerce, load_files, write_package
 from adapters.settings import read_settings
 from adapters.traffic_log import TrafficLog
+from benchmarks.served.checked import Asking
 from contracts.package import package_digest
 from contracts.rollout import Act, Arm, Decision, ModelRef, Phase, RolloutState, Route
 from contracts.spec import Params, PipelineSpec
@@ -216,28 +216,17 @@ class Answered:
     prediction: float = 0.0
 
 
-class Load:
-    """Several connections that ask one pipeline without pause, as a context.
+class Load(Asking):
+    """Several connections that ask one pipeline without pause.
 
     Args:
         name: before the ids of its requests.
     """
 
     def __init__(self, port: int, pipeline: str, connections: int = 4, name: str = "") -> None:
+        super().__init__(connections)
         self.answers: list[Answered] = []
-        self._name = name
-        self._port, self._pipeline, self._stop = port, pipeline, threading.Event()
-        self._threads = [threading.Thread(target=self._ask, args=(number,)) for number in range(connections)]
-
-    def __enter__(self) -> Load:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
+        self._name, self._port, self._pipeline = name, port, pipeline
 
     def _ask(self, number: int) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=SECONDS)
