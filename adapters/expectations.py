@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from adapters.custom_expectations import known_expectation, load_expectations
@@ -43,7 +44,7 @@ def ask_great_expectations(asked: Iterable[Asked], frame: pd.DataFrame, code: Pa
     suite = gx.ExpectationSuite(name="suite", expectations=[_expectation(gx, one) for one in by_position.values()])
     asset = context.data_sources.add_pandas("memory").add_dataframe_asset("rows")
     batch = asset.add_batch_definition_whole_dataframe("whole").get_batch({"dataframe": frame.reset_index(drop=True)})
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), np.errstate(over="ignore"):  # huge numbers: infinity is the answer, however the caller takes warnings
         warnings.filterwarnings(
             "ignore", "Series.values returning|This pattern is interpreted"
         )  # how it uses pandas, nothing a user could mend
