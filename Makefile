@@ -26,12 +26,13 @@ demo: setup ## the whole loop, told as it happens (DATA=FILE for the real bike d
 	$(BIN)/understudy --home .understudy demo $(if $(DATA),--data "$(DATA)") $(if $(KEEP),--keep)
 
 bench: setup ## every benchmark, bounded; bench-NAME for one of them: table, results/NAME.json and plot
-	for one in benchmarks/[a-z]*.py; do name=$$(basename $$one .py); [ $$name = frame ] || $(BIN)/python -m benchmarks.$$name || exit 1; done
+	missed=; for one in benchmarks/[a-z]*.py; do name=$$(basename $$one .py); [ $$name = frame ] || $(BIN)/python -m benchmarks.$$name || missed+=" $$name"; done; \
+	  [ -z "$$missed" ] || { echo "bars missed or not finished:$$missed"; exit 1; }
 
 bench-%: setup
 	$(BIN)/python -m benchmarks.$*
 
-test: setup lint ## lint, types and every test (ARGS='-k name' for a part)
+test: setup lint ## lint, types and the tests (ARGS='-k name' for a part; UNDERSTUDY_SLOW=1 for the slow ones too)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup ## ruff, mypy and the layers

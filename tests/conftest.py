@@ -15,6 +15,15 @@ from tests.s3_server import s3_address, s3_server
 __all__ = ["browser", "mlflow_database", "mlflow_server", "prefect_server", "real_data", "s3_address", "s3_server"]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip by name what takes long, unless UNDERSTUDY_SLOW is 1."""
+    if os.environ.get("UNDERSTUDY_SLOW") == "1":
+        return
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.skip(reason="UNDERSTUDY_SLOW is not 1: the slow tests are CI's"))
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Return the folder of real data, or skip by name where UNDERSTUDY_REAL_DATA is unset."""

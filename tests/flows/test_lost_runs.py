@@ -8,7 +8,7 @@ import pytest
 
 from tests.flows.workers import add_deployment, environment, kill_all, run_understudy, start_run, state_of, until, worker
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 LOST_AFTER = 15  # the default is 90: a run says that it lives every 30 s
 
 

@@ -28,7 +28,7 @@ from understudy.services.supervisor import ensure_prefect_login
 
 __all__ = ["postgresql"]
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 @dataclass(frozen=True)

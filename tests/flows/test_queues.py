@@ -31,6 +31,7 @@ say("COMPLETED")
 """
 
 
+@pytest.mark.slow
 def test_with_one_slot_an_operators_run_overtakes_those_that_wait(tmp_path: Path, prefect_server: str) -> None:
     env = environment(tmp_path, prefect_server, UNDERSTUDY_LOST_AFTER="0")
     (tmp_path / "pipelines").mkdir()

@@ -33,7 +33,7 @@ from understudy.demo.story import Story
 from understudy.demo.theatre import Theatre
 from understudy.services.detached import addresses, start_detached, stop
 
-pytestmark = [pytest.mark.loop, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.loop, pytest.mark.slow, pytest.mark.timeout(900)]
 NAME = "ad_clicks"
 BEGAN, SHIFTED, LAST = (datetime(2026, 1, day, tzinfo=UTC) for day in (22, 24, 29))
 STEP = timedelta(hours=12)

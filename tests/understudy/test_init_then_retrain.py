@@ -36,6 +36,7 @@ def test_bike_sharing(empty: Path, real_data: Path) -> None:
     assert absolute["observed"] < 0.6 * absolute["limit"]  # well under the error of knowing nothing
 
 
+@pytest.mark.slow
 def test_bank_marketing_with_a_made_up_time(empty: Path, real_data: Path) -> None:
     frame = pd.read_csv(real_data / "bank_marketing" / "bank-additional-full.csv", sep=";").tail(6000)
     frame.insert(0, "called_at", pd.date_range("2010-01-01", "2010-11-30", periods=len(frame)).strftime("%Y-%m-%d %H:%M"))

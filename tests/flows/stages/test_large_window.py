@@ -56,6 +56,7 @@ def _part(random: np.random.Generator, part: int, rows: int) -> pd.DataFrame:
     return frame.assign(y=frame["x0"] + 2 * frame["x1"] + random.integers(-1, 2, rows))
 
 
+@pytest.mark.slow
 def test_a_window_larger_than_memory_is_streamed(tmp_path: Path) -> None:
     settings = _world(tmp_path, _PARTS, _ROWS)
     newest = DataRepo(settings).newest("wide")

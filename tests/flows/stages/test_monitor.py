@@ -209,6 +209,7 @@ def alarms(world: World, rows: pd.DataFrame, days: int) -> list[datetime]:
     return asked
 
 
+@pytest.mark.slow
 def test_over_2012_a_champion_fitted_once_on_2011_asks_for_a_retrain(real_data: Path, tmp_path: Path, receiver: Recorder) -> None:
     rows = bike_rows(real_data)
     year = pd.Timestamp("2012-01-01", tz="UTC")

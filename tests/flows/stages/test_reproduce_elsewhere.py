@@ -46,6 +46,7 @@ def addresses(tmp_path: Path, mlflow_server: str, monkeypatch: pytest.MonkeyPatc
     store.stop()
 
 
+@pytest.mark.slow
 def test_from_a_separate_clone_and_an_empty_home_a_version_is_the_same_bytes_and_answers(
     tmp_path: Path, mlflow_database: Path, addresses: dict[str, str]
 ) -> None:

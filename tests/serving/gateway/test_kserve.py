@@ -25,6 +25,9 @@ FORMS = {
 LABEL = {"text": [WHOLE, False, {"label": False}], "binary": [WHOLE, True, {"label": True}]}
 
 
+pytestmark = pytest.mark.slow  # an environment of its own is built; tritonclient guards the same protocol in every run
+
+
 @pytest.fixture(scope="module")
 def python() -> Path:
     """Return the Python that has KServe's client; without a package index, and not built before, the tests are skipped."""

@@ -71,6 +71,7 @@ def _answered_until_killed(world: World, name: str, seconds: float) -> list[str]
     return [answer.id for answer in load.answers if answer.status == 200]
 
 
+@pytest.mark.slow
 def test_killed_again_and_again_under_load_no_answered_request_is_missing_live_or_closed(world: World) -> None:
     world.route("p", world.make("p", "1"))
     draw = Random(KILLS)

@@ -133,6 +133,7 @@ def supervised(world: World, deed: str) -> Iterator[None]:
         assert not running.is_alive()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("deed", "says"),
     [
