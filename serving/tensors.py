@@ -106,8 +106,9 @@ def _data(name: str, kind: ColumnType, tensor: dict[str, Any]) -> list[Any]:
 
 def choose_labels(predicted: npt.NDArray[np.float64], manifest: Manifest) -> list[Any]:
     """Return the most probable class of each row as scikit-learn's predict does: of equals the first."""
-    chosen = (predicted > 0.5).astype(int) if manifest.task == "binary" else predicted.argmax(axis=1)
-    return [manifest.classes[one] for one in chosen.tolist()]
+    if manifest.task == "binary":
+        return [manifest.classes[chance > 0.5] for chance in predicted.tolist()]
+    return [manifest.classes[one] for one in predicted.argmax(axis=1).tolist()]
 
 
 def write_outputs(predicted: npt.NDArray[np.float64], manifest: Manifest, wanted: Collection[str] | None = None) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import defaultdict, deque
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +40,7 @@ class DataPlane:
         self._servings: dict[str, Serving] = {}
         self._lines: dict[str, Line] = {}
         self._recorders: dict[str, Recorder] = {}
-        self._latencies: dict[str, deque[float]] = {}
+        self._latencies: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=_LATENCIES_KEPT))
 
     def put(self, serving: Serving) -> None:
         """Answer a pipeline with this from the next micro-batch on."""
@@ -85,7 +85,7 @@ class DataPlane:
         if ask.rows > self.limits.rows:
             raise TooLarge(f"The request has {ask.rows} rows; at most {self.limits.rows} are taken in one.", "Send it in parts.")
         answer = await (self._lines.get(pipeline) or self._new_line(pipeline)).ask(ask)
-        self._latencies.setdefault(pipeline, deque(maxlen=_LATENCIES_KEPT)).append(time.perf_counter() - ask.arrived)
+        self._latencies[pipeline].append(time.perf_counter() - ask.arrived)
         return answer
 
     def _new_line(self, pipeline: str) -> Line:
