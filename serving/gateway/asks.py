@@ -82,6 +82,7 @@ class Ask:
         outcome: set by whoever answers.
         pinned: whether the caller named the version that answers, so that it is not assigned to an arm.
         places: where its rows stand in the request, for a part of one; None for a whole request.
+        deadline: when its caller waits no longer, on the clock of `arrived`; None where the caller named none.
     """
 
     seen: Serving
@@ -93,11 +94,17 @@ class Ask:
     outcome: Answer | UnderstudyError | None = None
     pinned: bool = False
     places: list[int] | None = None
+    deadline: float | None = None
 
     @property
     def rows(self) -> int:
         """How many rows it has."""
         return len(self.event_times)
+
+    def end_by(self, deadline: float | None) -> None:
+        """Take a deadline into account that was told another way; the earlier one counts."""
+        if deadline is not None and (self.deadline is None or deadline < self.deadline):
+            self.deadline = deadline
 
 
 def make_ask(seen: Serving, columns: Columns, request_id: Any = None, parameters: Any = None) -> Ask:
@@ -106,6 +113,7 @@ def make_ask(seen: Serving, columns: Columns, request_id: Any = None, parameters
     Args:
         request_id: as the caller sent it; made here where it is None or empty.
         parameters: may hold `event_time`, RFC 3339, and `unit`: one for all rows or a list with one for each; now and None where absent.
+            `timeout`: how many microseconds from now its caller waits; for ever where absent or 0.
 
     Raises:
         BadRequest: names the parameter and the row.
@@ -117,7 +125,17 @@ def make_ask(seen: Serving, columns: Columns, request_id: Any = None, parameters
     times = _per_row("event_time", told.get("event_time"), rows, _event_time)
     units = _per_row("unit", told.get("unit"), rows, _unit)
     now = time.time_ns() // 1000
-    return Ask(seen, _id(request_id), columns, [now if one is None else one for one in times], units)
+    ask = Ask(seen, _id(request_id), columns, [now if one is None else one for one in times], units)
+    timeout = told.get("timeout")
+    if timeout is not None and _microseconds(timeout):
+        ask.deadline = ask.arrived + timeout / 1e6
+    return ask
+
+
+def _microseconds(given: Any) -> int:
+    if isinstance(given, int) and not isinstance(given, bool) and given >= 0:
+        return given
+    raise BadRequest(f"parameters.timeout is {shown(given)}, not a number of microseconds.", "Write 250000 for a quarter of a second.")
 
 
 def _id(given: Any) -> str:

@@ -9,6 +9,7 @@ UsageError                 the caller can mend it
 OutsideError               trying again may help
 ├── Overloaded       429
 └── NotReady         503
+    └── TooLate      503
 AnswerFailed         500   our fault; the cause is in the log, never in the answer
 """
 
@@ -39,6 +40,10 @@ class Overloaded(OutsideError):
 
 class NotReady(OutsideError):
     """What was asked for cannot be done now, and can be soon."""
+
+
+class TooLate(NotReady):
+    """The caller would not wait so long, or has not; no fault of the version, which is not held against it."""
 
 
 class AnswerFailed(UnderstudyError):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
 from serving.gateway.asks import Answer, Ask
-from serving.gateway.errors import AnswerFailed, NotReady, Overloaded
+from serving.gateway.errors import AnswerFailed, NotReady, Overloaded, TooLate
 from serving.gateway.limits import Limits
 from serving.gateway.pace import Pace
 
@@ -26,10 +26,18 @@ class Line:
     Args:
         answer: sets the outcome of every request it is given; called for one micro-batch at a time.
         quick: whether what answers now is so quick.
+        unseen: is told of each request that no model sees because of its caller's deadline: "refused" at once, or "dropped" from the line.
     """
 
-    def __init__(self, name: str, answer: Callable[[list[Ask]], None], limits: Limits, quick: Callable[[], bool] = lambda: False) -> None:
-        self._name, self._answer, self._limits, self._quick = name, answer, limits, quick
+    def __init__(
+        self,
+        name: str,
+        answer: Callable[[list[Ask]], None],
+        limits: Limits,
+        quick: Callable[[], bool] = lambda: False,
+        unseen: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._name, self._answer, self._limits, self._quick, self._unseen = name, answer, limits, quick, unseen
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._gathered: list[_Waiting] = []  # came in this turn of the loop
@@ -47,6 +55,7 @@ class Line:
         Raises:
             Overloaded: too many rows wait already.
             NotReady: the gateway is stopping, or the request waited too long.
+            TooLate: its deadline is past, or will be before its turn comes.
             AnswerFailed: the version could not answer.
         """
         if not self._open:
@@ -56,6 +65,9 @@ class Line:
         wait = self._pace.seconds(self._thread_rows, -(-self._thread_rows // self._limits.batch_rows))
         if wait > self._limits.wait_seconds:
             raise Overloaded(f"A request for '{self._name}' would wait {wait:.1f} s, no more are taken.", "Try again in a second.")
+        if ask.deadline is not None and time.perf_counter() + wait >= ask.deadline:
+            self._unseen("refused")
+            raise TooLate(f"A request for '{self._name}' would not be answered before its deadline.", "Allow more time, or try again.")
         quick = not self._thread_rows and ask.rows <= _QUICK_ROWS and self._quick()
         if quick and self._alone:
             return self._answer_here(ask)
@@ -68,7 +80,7 @@ class Line:
             if not self._gathered:
                 self._loop.call_soon(self._answer_gathered)
             self._gathered.append((ask, future))
-        return await future
+        return await (future if ask.deadline is None else self._until(ask.deadline, future))
 
     def close(self) -> None:
         """Take no more requests; those that wait are still answered."""
@@ -78,6 +90,30 @@ class Line:
     def join(self, seconds: float) -> None:
         """Wait until those that waited when the line was closed are answered."""
         self._thread.join(seconds)
+
+    async def _until(self, deadline: float, future: asyncio.Future[Answer]) -> Answer:
+        """Wait no longer than the caller does; what a model has begun by then is logged, answered or not."""
+        timer = self._loop.call_later(deadline - time.perf_counter(), self._give_up, future)
+        try:
+            return await future
+        finally:
+            timer.cancel()
+
+    def _give_up(self, future: asyncio.Future[Answer]) -> None:
+        if not future.done():
+            future.set_exception(TooLate(f"The request for '{self._name}' was not answered before its deadline.", "Try again."))
+
+    def _answer_due(self, batch: list[_Waiting]) -> int:
+        """Have those answered whose callers still wait; return how many rows those are."""
+        now = time.perf_counter()
+        due = [ask for ask, _ in batch if ask.deadline is None or now < ask.deadline]
+        if due:
+            self._answer(due)
+        for ask, _ in batch if len(due) < len(batch) else ():
+            if ask.deadline is not None and now >= ask.deadline:
+                ask.outcome = TooLate(f"The request for '{self._name}' waited beyond its deadline.", "Try again.")
+                self._unseen("dropped")
+        return sum(ask.rows for ask in due)
 
     def _answer_here(self, ask: Ask) -> Answer:
         if not self._in_turn:
@@ -101,7 +137,7 @@ class Line:
             for one in batch:
                 self._queue.put(one)
             return
-        self._answer([ask for ask, _ in batch])
+        self._answer_due(batch)
         self._settle(batch)
 
     def _work(self) -> None:
@@ -118,13 +154,13 @@ class Line:
             batch = [one for one in taken if one is not None]
             if batch:
                 started = time.perf_counter()
-                self._answer([ask for ask, _ in batch])
-                self._loop.call_soon_threadsafe(self._leave, batch, time.perf_counter() - started)
+                answered = self._answer_due(batch)
+                self._loop.call_soon_threadsafe(self._leave, batch, answered, time.perf_counter() - started)
 
-    def _leave(self, batch: list[_Waiting], seconds: float) -> None:
-        rows = sum(ask.rows for ask, _ in batch)
-        self._thread_rows -= rows
-        self._pace.saw(rows, seconds)
+    def _leave(self, batch: list[_Waiting], answered: int, seconds: float) -> None:
+        self._thread_rows -= sum(ask.rows for ask, _ in batch)
+        if answered:
+            self._pace.saw(answered, seconds)
         self._settle(batch)
 
     def _settle(self, batch: list[_Waiting]) -> None:

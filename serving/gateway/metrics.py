@@ -33,6 +33,12 @@ class Meters:
         )
         self.waiting_rows = Gauge("understudy_queue_rows", "Rows that wait or are being answered.", ("pipeline",), registry=one)
         self.failed = Counter("understudy_failed_requests", "Requests in order that got no answer.", who, registry=one)
+        self.unseen = Counter(
+            "understudy_deadline_missed_requests",
+            "Requests that no model saw because their callers would not wait: refused at once, or dropped from the line.",
+            ("pipeline", "what"),
+            registry=one,
+        )
         self.lost_rows = Counter("understudy_traffic_log_lost_rows", "Rows answered but not logged.", ("pipeline",), registry=one)
         self.feedback_rows = Counter("understudy_feedback_rows", "Labels and rewards taken.", ("pipeline",), registry=one)
         self.rewards = Summary("understudy_reward", "Rewards taken: how many, and their sum.", ("pipeline", "reward"), registry=one)

@@ -79,7 +79,7 @@ class DataPlane:
 
         Raises:
             TooLarge: it has more rows than are taken in one.
-            Overloaded, NotReady, AnswerFailed: see Line.ask.
+            Overloaded, NotReady, TooLate, AnswerFailed: see Line.ask.
         """
         pipeline = ask.seen.pipeline
         if ask.rows > self.limits.rows:
@@ -91,9 +91,17 @@ class DataPlane:
     def _new_line(self, pipeline: str) -> Line:
         answerer = Answerer(pipeline, lambda: self._servings[pipeline], self._recorders[pipeline], self._meters, self.limits, self._log)
         waits_for_disk = self._rules.fsync == "batch"  # which the event loop must not
-        line = Line(pipeline, answerer, self.limits, quick=lambda: not waits_for_disk and self._servings[pipeline].quick)
+        line = Line(
+            pipeline,
+            answerer,
+            self.limits,
+            quick=lambda: not waits_for_disk and self._servings[pipeline].quick,
+            unseen=lambda what: self._meters.unseen.labels(pipeline, what).inc(),
+        )
         self._lines[pipeline] = line
         self._meters.waiting_rows.labels(pipeline).set_function(lambda: line.waiting_rows)
+        for what in ("refused", "dropped"):
+            self._meters.unseen.labels(pipeline, what)  # present at 0, so that a rate over it sees the first
         return line
 
     def record_feedback(self, batch: FeedbackBatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
@@ -11,12 +12,12 @@ from structlog.typing import FilteringBoundLogger
 
 from contracts.errors import UnderstudyError, UsageError
 from serving.gateway.beside import beside
-from serving.gateway.errors import NotAllowed, NotKnown, NotReady, NotServed, Overloaded, TooLarge
+from serving.gateway.errors import NotAllowed, NotKnown, NotReady, NotServed, Overloaded, TooLarge, TooLate
 from serving.gateway.follower import Follower
 from serving.gateway.grpc.callers import Callers
 from serving.gateway.grpc.messages import fill_response, request_body
 from serving.gateway.grpc.protocol import protocol
-from serving.gateway.http.edge import status_of
+from serving.gateway.http.edge import CLIENT_GONE, status_of
 from serving.gateway.metrics import Meters
 from serving.gateway.plane import DataPlane
 from serving.gateway.tokens import Scope
@@ -29,6 +30,7 @@ _CODES = (
     (NotAllowed, "PERMISSION_DENIED"),
     (TooLarge, "RESOURCE_EXHAUSTED"),
     (Overloaded, "RESOURCE_EXHAUSTED"),
+    (TooLate, "DEADLINE_EXCEEDED"),
     (NotReady, "UNAVAILABLE"),
     (UsageError, "INVALID_ARGUMENT"),
 )
@@ -99,9 +101,10 @@ class Servicer:
             serving = self._plane.serving(request.model_name)
             who[:] = serving.pipeline, serving.version
             check_version(serving, request.model_version)
-            size = request.ByteSize()
+            size, left = request.ByteSize(), context.time_remaining()
             ask, wanted = await beside(size, lambda: read_ask(serving, request_body(request)))
             ask.pinned = bool(request.model_version)
+            ask.end_by(None if left is None else started + left)
             answer = await self._plane.answer(ask)
             who[1] = answer.versions[0]
             raw, response = bool(request.raw_input_contents), self._messages.ModelInferResponse()
@@ -118,6 +121,9 @@ class Servicer:
         """Make errors the protocol's codes with one sentence; the cause of our own failures goes to the log, never to the caller."""
         try:
             found = await call()
+        except asyncio.CancelledError:  # the caller went away, or its deadline came
+            account(CLIENT_GONE)
+            raise
         except UnderstudyError as error:
             status, code, words = status_of(error), code_of(error), str(error)
         except Exception:  # noqa: BLE001  # the last resort: the caller gets a sentence, the log the cause

@@ -18,7 +18,7 @@ from serving.gateway.metrics import Meters
 
 _RETRY = {"retry-after": "1"}
 _HEADERS = {401: {"www-authenticate": "Bearer"}, 429: _RETRY, 503: _RETRY}
-_CLIENT_GONE = 499
+CLIENT_GONE = 499
 _MOST_LINES = 50  # a second
 _PROBES = ("/ready", "/ping", "/health")  # "not yet", asked ten times a second, is no news
 
@@ -56,7 +56,7 @@ class Edge:
         try:
             await self._app(scope, receive, watched)
         except ClientDisconnect:
-            status.append(_CLIENT_GONE)
+            status.append(CLIENT_GONE)
         except Exception as error:  # the last resort: the caller gets a sentence, the log the cause
             if status:
                 self._log.exception("An answer broke off", path=scope["path"])

@@ -10,6 +10,7 @@ from serving.columns import BadRequest, shown
 from serving.gateway.asks import Answer, Ask, Serving
 from serving.gateway.beside import beside
 from serving.gateway.http.bodies import decode, encode, header, read_body
+from serving.gateway.http.deadline import deadline_of
 from serving.gateway.http.edge import mark
 from serving.gateway.plane import DataPlane
 from serving.gateway.v2_ask import Wanted, answer_body, check_version, read_ask
@@ -37,10 +38,12 @@ class Infer:
         serving = self._plane.serving(pipeline)
         check_version(serving, version)
         mark(scope, serving.pipeline, serving.version)
+        deadline = deadline_of(scope)
         body = await read_body(scope, receive, self._plane.limits.body_bytes)
         length = header(scope, _LENGTH)
         ask, wanted = await beside(len(body), lambda: _read(serving, body, length))
         ask.pinned = bool(version)
+        ask.end_by(deadline)
         answer = await self._plane.answer(ask)
         mark(scope, serving.pipeline, answer.versions[0])
         headers, told = await beside(answer.predictions.size * 8, lambda: _written(answer, wanted))

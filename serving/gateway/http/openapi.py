@@ -6,6 +6,7 @@ from importlib.metadata import version
 from typing import Any
 
 from contracts.package import Manifest
+from serving.gateway.http.deadline import HEADER
 from serving.tensors import describe_tensors
 
 _ANY = {"type": ["number", "integer", "string", "boolean", "null"]}
@@ -33,6 +34,11 @@ _INFER = {
                     "description": "When the rows happened, RFC 3339: one for all, or a list with one for each; now where absent."
                 },
                 "binary_data_output": {"type": "boolean", "description": "Outputs as raw bytes behind the JSON."},
+                "timeout": {
+                    "type": "integer",
+                    "minimum": 0,
+                    "description": "Microseconds the caller waits, as Triton has it; 0 for no limit.",
+                },
                 "unit": {"description": "Who is assigned in an A/B stage: one for all, or a list with one for each."},
             },
         },
@@ -100,6 +106,14 @@ _WORDS = {
 }
 
 
+_WAITS = {
+    "name": HEADER,
+    "in": "header",
+    "description": "Milliseconds the caller waits, as Envoy sends it; beyond them 503. 0 for no limit.",
+    "schema": {"type": "integer", "minimum": 0, "maximum": 10**12 - 1},
+}
+
+
 def _json(schema: dict[str, Any]) -> dict[str, Any]:
     return {"application/json": {"schema": schema}}
 
@@ -155,17 +169,18 @@ def _v2_paths(models: dict[str, Manifest], name: dict[str, Any]) -> dict[str, An
     answered = _json(_ANSWER) | {"application/octet-stream": {"schema": {"type": "string", "description": "JSON, then binary outputs."}}}
     infer = _json(_INFER | ({"example": _example(models[min(models)])} if models else {}))
     known = (*_GUARDED, "404", "503")
+    asks, asks_version = ({"parameters": [*one["parameters"], _WAITS]} for one in (in_path, of_version))
     return {
         "/v2": _get("The server", _V2, _GUARDED),
         "/v2/health/live": _get("Is the process alive?", _V2),
         "/v2/health/ready": _get("Is every champion loaded?", _V2, ("503",)),
         "/v2/models/{model}": _get("Inputs and outputs of a model", _V2, known, **in_path),
         "/v2/models/{model}/ready": _get("Can the model be answered?", _V2, known, **in_path),
-        "/v2/models/{model}/infer": _post("Answer rows", _V2, infer, _answers("200", answered, _BUSY), **in_path),
+        "/v2/models/{model}/infer": _post("Answer rows", _V2, infer, _answers("200", answered, _BUSY), **asks),
         "/v2/models/{model}/versions/{version}": _get("The same, of a version", _V2, known, **of_version),
         "/v2/models/{model}/versions/{version}/ready": _get("Does this version answer?", _V2, known, **of_version),
         "/v2/models/{model}/versions/{version}/infer": _post(
-            "Answer rows if this version is the champion", _V2, _json(_INFER), _answers("200", answered, _BUSY), **of_version
+            "Answer rows if this version is the champion", _V2, _json(_INFER), _answers("200", answered, _BUSY), **asks_version
         ),
         "/v2/models/{model}/feedback": _post(
             "Labels and rewards, later",
@@ -186,7 +201,7 @@ def _scoring_paths(name: dict[str, Any]) -> dict[str, Any]:
             _SCORES,
             _json(_SCORING) | {"text/csv": {"schema": {"type": "string"}}},
             _answers("200", predictions, _BUSY),
-            parameters=in_query,
+            parameters=[*in_query, _WAITS],
         ),
         "/ping": _get("Can every model be answered?", _SCORES, ("503",), _TEXT),
         "/health": _get("The same", _SCORES, ("503",), _TEXT),

@@ -13,6 +13,7 @@ from serving.gateway.asks import Answer, Ask, Serving, make_ask
 from serving.gateway.beside import beside
 from serving.gateway.errors import NotReady
 from serving.gateway.http.bodies import as_json, decode, read_body
+from serving.gateway.http.deadline import deadline_of
 from serving.gateway.http.edge import mark
 from serving.gateway.plane import DataPlane
 from serving.scoring import OUTPUTS, read_csv, read_output, read_scoring, write_predictions
@@ -41,9 +42,11 @@ class Scoring:
         mark(request.scope)
         serving = self._serving(request.query_params.get("model"))
         mark(request.scope, serving.pipeline, serving.version)
+        deadline = deadline_of(request.scope)
         body = await read_body(request.scope, request.receive, self._plane.limits.body_bytes)
         kind, request_id = request.headers.get("content-type", "application/json"), request.headers.get(ID_HEADER)
         ask, output = await beside(len(body), lambda: _read(serving, body, kind, request_id))
+        ask.end_by(deadline)
         answer = await self._plane.answer(ask)
         mark(request.scope, serving.pipeline, answer.versions[0])
         return await beside(answer.predictions.size * 8, lambda: _written(answer, output))
