@@ -35,7 +35,7 @@ _INFER = {
                 },
                 "binary_data_output": {"type": "boolean", "description": "Outputs as raw bytes behind the JSON."},
                 "timeout": {
-                    "type": "integer",
+                    "type": ["integer", "null"],
                     "minimum": 0,
                     "description": "Microseconds the caller waits, as Triton has it; 0 for no limit.",
                 },

@@ -173,7 +173,7 @@ def test_a_deadline_far_away_or_of_nought_changes_nothing_and_a_wrong_one_is_nam
     }
     assert [one.status_code for one in answers.values()] == [200, 200]
     assert gateway.infer("linear", parameters={"timeout": 60_000_000}).status_code == 200
-    for wrong in (-1, 1.5, True, "5", [5]):
+    for wrong in (-1, 1.5, True, False, "5", [5], {}):
         told = gateway.infer("linear", parameters={"timeout": wrong})
         assert (told.status_code, "parameters.timeout is" in told.json()["error"]) == (400, True)
     for ms in ("-1", "1.5", "soon", "9" * 13):
