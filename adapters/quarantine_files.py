@@ -12,6 +12,7 @@ import pandas as pd
 from adapters.parquet_files import write_parquet
 from adapters.row_digest import row_digest
 from adapters.settings import Settings
+from adapters.whole_file import write_whole
 from contracts.columns import EVENT_TIME
 
 _REFUSED = "refused-"
@@ -67,9 +68,7 @@ class QuarantineFiles:
         for path, rows in left.items():
             write_parquet(rows, self._after(path))
         text = json.dumps({"files": {path.name: row_digest(pd.read_parquet(path)) for path in left}, "record": record})
-        temporary = self._journal.with_suffix(".tmp")
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(self._journal)
+        write_whole(self._journal, text.encode())
 
     def begun(self) -> dict[str, Any] | None:
         """Return the record of a release that was begun and not finished; None where there is none."""

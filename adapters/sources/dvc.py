@@ -11,9 +11,10 @@ from typing import Any
 
 from adapters.sources.chunks import table_chunks
 from adapters.sources.file_kinds import is_table
-from adapters.sources.kept import forget_others, place, written
+from adapters.sources.kept import forget_others, place
 from adapters.sources.rows import Tables
 from adapters.sources.variables import expanded
+from adapters.whole_file import whole_file
 from contracts.errors import DigestMismatch, OutsideError, SpecError
 from contracts.spec import DvcSource
 
@@ -74,7 +75,7 @@ def _digest(info: Any) -> tuple[str | None, str | None]:
 def _fetch(files: Any, source: DvcSource, name: str, path: Path, wanted: str | None) -> None:
     found = hashlib.md5(usedforsecurity=False)
     try:
-        with files.open(name, "rb") as stream, written(path) as copy:
+        with files.open(name, "rb") as stream, whole_file(path) as copy:
             while block := stream.read(_BLOCK):
                 found.update(block)
                 copy.write(block)

@@ -16,6 +16,7 @@ from adapters.sources.file_kinds import is_table
 from adapters.sources.kept import forget_others, place
 from adapters.sources.rows import Tables
 from adapters.sources.variables import expanded, variable
+from adapters.whole_file import write_whole
 from contracts.errors import DigestMismatch, OutsideError, SpecError
 from contracts.spec import HttpSource
 
@@ -224,9 +225,7 @@ def _file_name(source: HttpSource, url: str) -> str:
 
 
 def _note(path: Path, seen: _Seen) -> None:
-    beside = path.with_suffix(".tmp")
-    beside.write_text(json.dumps(asdict(seen)))
-    beside.replace(path)
+    write_whole(path, json.dumps(asdict(seen)).encode())
 
 
 def _noted(path: Path, address: str) -> _Seen | None:

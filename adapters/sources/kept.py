@@ -6,12 +6,9 @@ One process at a time may write below a folder; an ingest holds the data reposit
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from pathlib import Path
-from typing import BinaryIO
 
 
 def place(folder: Path, identity: str, name: str) -> Path:
@@ -23,18 +20,6 @@ def place(folder: Path, identity: str, name: str) -> Path:
         name: the file's name; its ending tells its kind.
     """
     return folder / hashlib.sha256(identity.encode()).hexdigest()[:16] / name
-
-
-@contextmanager
-def written(path: Path) -> Iterator[BinaryIO]:
-    """Give a stream to write a copy to; it is at its place only when the block ends without an error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
-    with part.open("wb") as stream:
-        yield stream
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(path)
 
 
 def forget_others(folder: Path, wanted: Collection[Path]) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 
 from adapters.sources.chunks import table_chunks
 from adapters.sources.file_kinds import is_table
-from adapters.sources.kept import forget_others, place, written
+from adapters.sources.kept import forget_others, place
 from adapters.sources.rows import Tables
+from adapters.whole_file import whole_file
 from contracts.errors import OutsideError, SpecError
 from contracts.spec import S3Source
 
@@ -94,7 +95,7 @@ def _fetch(client: Any, bucket: str, one: _Object, path: Path) -> None:
     """Copy the very bytes that were listed: where the object changed since, the store says so and nothing is kept."""
     asked = {"VersionId": one.version} if one.version else {"IfMatch": one.etag}
     body = client.get_object(Bucket=bucket, Key=one.key, **asked)["Body"]
-    with written(path) as stream:
+    with whole_file(path) as stream:
         for block in body.iter_chunks(_BLOCK):
             stream.write(block)
 

@@ -13,6 +13,7 @@ import msgspec
 
 from adapters.file_lock import file_lock
 from adapters.settings import Settings
+from adapters.whole_file import write_whole
 
 _T = TypeVar("_T")
 
@@ -80,10 +81,7 @@ def work_folder(settings: Settings, pipeline: str, run: str) -> Iterator[Path]:
 
 def write_json(path: Path, record: object) -> None:
     """Write a record as indented JSON, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
-    temporary.replace(path)
+    write_whole(path, msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
 
 
 def read_json(path: Path, kind: type[_T]) -> _T:

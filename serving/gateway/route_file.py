@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import msgspec
 
+from adapters.whole_file import write_whole
 from contracts.rollout import Route
 
 
@@ -25,7 +25,4 @@ def read_routes(path: Path) -> dict[str, Route]:
 
 def write_routes(path: Path, routes: dict[str, Route]) -> None:
     """Replace the file as a whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}")
-    part.write_bytes(msgspec.json.format(msgspec.json.encode(routes)))
-    part.replace(path)
+    write_whole(path, msgspec.json.format(msgspec.json.encode(routes)))

@@ -5,11 +5,11 @@ Whoever is asked writes its own file first, so what is shown never goes back, wh
 
 from __future__ import annotations
 
-import os
 import threading
 from contextlib import suppress
 from pathlib import Path
 
+from adapters.whole_file import write_whole
 from serving.gateway.metrics import Meters
 from serving.gateway.workers import Place
 
@@ -49,10 +49,7 @@ class Pages:
         Raises:
             OSError: it could not be written.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
-        part = self._folder / f"{self._place.number}.{os.getpid()}-{threading.get_ident()}.part"
-        part.write_bytes(self._meters.page())
-        part.replace(self._folder / f"{self._place.number}.prom")
+        write_whole(self._folder / f"{self._place.number}.prom", self._meters.page())
 
     def page(self) -> bytes:
         """Return everything in Prometheus' text format; with several workers each series has the label `worker`."""

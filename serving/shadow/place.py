@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from adapters.settings import Settings
+from adapters.whole_file import write_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,4 @@ def load_place(path: Path) -> Place | None:
 
 def save_place(path: Path, place: Place) -> None:
     """Replace the file; a kill -9 leaves the old one or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".part")
-    beside.write_bytes(msgspec.json.encode(place))
-    beside.replace(path)
+    write_whole(path, msgspec.json.encode(place))

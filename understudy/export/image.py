@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from contracts.errors import UsageError
-from understudy.export.source import Source, write_whole
+from understudy.export.source import Source, write_file
 from understudy.export.wheel import write_wheel
 
 _CONTAINERFILE = """\
@@ -45,9 +45,9 @@ def write_image(source: Source, folder: Path) -> Path:
         wheel=wheel.name,
         module=source.module,
     )
-    write_whole(folder / "Containerfile", text.encode())
-    write_whole(folder / "requirements.lock", ("\n".join(locked(source)) + "\n").encode())
-    write_whole(folder / ".dockerignore", f"*\n!requirements.lock\n!{wheel.name}\n".encode())
+    write_file(folder / "Containerfile", text.encode())
+    write_file(folder / "requirements.lock", ("\n".join(locked(source)) + "\n").encode())
+    write_file(folder / ".dockerignore", f"*\n!requirements.lock\n!{wheel.name}\n".encode())
     return folder
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from contracts.errors import UsageError
 from contracts.package import ONNX
-from understudy.export.source import Source, write_whole
+from understudy.export.source import Source, write_file
 
 
 def write_onnx(source: Source, folder: Path) -> Path:
@@ -20,4 +20,4 @@ def write_onnx(source: Source, folder: Path) -> Path:
             f"Version {source.registered.model.version} of '{source.pipeline}' has no ONNX that was proved to answer as the model does.",
             "Take --format wheel.",
         )
-    return write_whole(folder / f"{source.module}-{source.registered.model.version}.onnx", source.files[ONNX])
+    return write_file(folder / f"{source.module}-{source.registered.model.version}.onnx", source.files[ONNX])

@@ -12,6 +12,7 @@ from adapters.model_cache import cached_package
 from adapters.package_store import load_files, read_files
 from adapters.registry import Registered, Registry
 from adapters.settings import Settings
+from adapters.whole_file import write_whole
 from contracts.errors import OutsideError
 from flows.stages.report import ENVIRONMENT
 
@@ -68,17 +69,13 @@ def source_of(settings: Settings, pipeline: str, version: str) -> Source:
     return Source(pipeline, one, files, dict(line.split("==", 1) for line in text.splitlines()))
 
 
-def write_whole(path: Path, content: bytes) -> Path:
+def write_file(path: Path, content: bytes) -> Path:
     """Write a file beside its place and move it there.
 
     Raises:
         OutsideError: the disk could not take it.
     """
-    part = path.with_name(f".{path.name}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
-        part.replace(path)
+        return write_whole(path, content)
     except OSError as error:
         raise OutsideError(f"{path} could not be written: {error.strerror or error}.", "Look at the disk and its rights.") from error
-    return path

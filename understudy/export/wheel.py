@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 
 from adapters.registry.mlflow_model import LOADER
-from understudy.export.source import Source, write_whole
+from understudy.export.source import Source, write_file
 
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the same version gives the same wheel
 _PARTS = Path(__file__).with_name("wheel_parts")
@@ -18,7 +18,7 @@ _PARTS = Path(__file__).with_name("wheel_parts")
 
 def write_wheel(source: Source, folder: Path) -> Path:
     """Write the wheel into a folder and return where it is."""
-    return write_whole(folder / f"{source.module}-{source.version}-py3-none-any.whl", wheel_bytes(source))
+    return write_file(folder / f"{source.module}-{source.version}-py3-none-any.whl", wheel_bytes(source))
 
 
 def wheel_bytes(source: Source) -> bytes:
