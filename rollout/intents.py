@@ -64,19 +64,11 @@ def promote(state: RolloutState, now: datetime, reason: str) -> Decision:
     if champion is None:
         raise ValueError("there is no candidate to promote")
     saved = replace(
-        state,
-        revision=state.revision + 1,
+        _nobody_rehearses(state, now),
         phase=Phase.PROMOTING,
         route=Route(state.epoch + 1, champion, state.champion),
         previous=state.champion,
-        candidate=None,
-        stage=None,
-        phase_since=now,
-        stage_since=None,
         champion_since=now,
-        errors_in_row=0,
-        paused_from=None,
-        approval=None,
     )
     return Decision(Act.PROMOTE, saved, reason, version=champion.version)
 
@@ -86,38 +78,18 @@ def roll_back(state: RolloutState, now: datetime, reason: str) -> Decision:
     if state.previous is None:
         raise ValueError("there is no previous champion")
     saved = replace(
-        state,
-        revision=state.revision + 1,
+        _nobody_rehearses(state, now),
         phase=Phase.ABORTING,
         route=Route(state.epoch + 1, state.previous, None),
         previous=None,
-        candidate=None,
-        stage=None,
-        phase_since=now,
-        stage_since=None,
         champion_since=now,
-        errors_in_row=0,
-        paused_from=None,
-        approval=None,
     )
     return Decision(Act.ROLLBACK, saved, reason, version=state.previous.version)
 
 
 def abort(state: RolloutState, now: datetime, reason: str) -> Decision:
     """Take the candidate out; the champion stays."""
-    saved = replace(
-        state,
-        revision=state.revision + 1,
-        phase=Phase.ABORTING,
-        route=Route(state.epoch + 1, state.champion, None),
-        candidate=None,
-        stage=None,
-        phase_since=now,
-        stage_since=None,
-        errors_in_row=0,
-        paused_from=None,
-        approval=None,
-    )
+    saved = replace(_nobody_rehearses(state, now), phase=Phase.ABORTING, route=Route(state.epoch + 1, state.champion, None))
     return Decision(Act.ABORT, saved, reason, version=state.candidate.version if state.candidate else None)
 
 
@@ -125,3 +97,18 @@ def pause(state: RolloutState, now: datetime, reason: str, version: str | None) 
     """Stop judging until somebody resumes; who answers users does not change."""
     saved = replace(state, revision=state.revision + 1, phase=Phase.PAUSED, paused_from=state.phase, phase_since=now, approval=None)
     return Decision(Act.PAUSE, saved, reason, version=version)
+
+
+def _nobody_rehearses(state: RolloutState, now: datetime) -> RolloutState:
+    """Return the next state as it is where the candidate has left the stages, whichever way."""
+    return replace(
+        state,
+        revision=state.revision + 1,
+        candidate=None,
+        stage=None,
+        phase_since=now,
+        stage_since=None,
+        errors_in_row=0,
+        paused_from=None,
+        approval=None,
+    )
