@@ -73,13 +73,15 @@ class _Failed(msgspec.Struct, gc=False):
 _Span = tuple[datetime | None, datetime | None]  # wall clock
 
 
-def _table(log: TrafficLog, stream: str, kind: type[msgspec.Struct], span: _Span) -> TrafficColumns:
+def _table(
+    log: TrafficLog, stream: str, kind: type[msgspec.Struct], span: _Span, or_happened_after: datetime | None = None
+) -> TrafficColumns:
     """Read some fields of a stream, live and closed parts alike."""
     fields = kind.__struct_fields__
     table = TrafficColumns(fields)
     stamp = next(name for name in STAMPS if name in fields)
     last = None if span[1] is None else epoch_us(span[1])
-    for listed in log.parts(stream, span[0]):
+    for listed in log.parts(stream, span[0], or_happened_after):
         part = log.current(listed)
         if isinstance(part, ClosedPart):
             if last is None or part.about.first <= last:
@@ -100,14 +102,19 @@ def _texts(values: list[str]) -> pd.Series[Any]:
     return pd.Series(values, dtype="str")
 
 
-def answers(log: TrafficLog, since: datetime | None = None, until: datetime | None = None) -> pd.DataFrame:
+def answers(
+    log: TrafficLog, since: datetime | None = None, until: datetime | None = None, or_happened_after: datetime | None = None
+) -> pd.DataFrame:
     """Return what users were answered, one row each.
+
+    Args:
+        or_happened_after: segments with rows of a later event time are read whenever they were written.
 
     Returns:
         request_id, row, event_time, version, epoch, arm, propensity, unit (the request's id where none was told), prediction, latency_ms,
         logged_at, batch.
     """
-    table = _table(log, "answers", _Answered, (since, until))
+    table = _table(log, "answers", _Answered, (since, until), or_happened_after)
     requests, units = table.texts("request_ids"), table.texts("units")
     return pd.DataFrame(
         {

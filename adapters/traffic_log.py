@@ -127,11 +127,12 @@ class TrafficLog:
         """Read every complete batch of a stream."""
         return self.follow(kind, stream, Position(), max_batches=2**62)[0]
 
-    def parts(self, stream: str, since: datetime | None = None) -> Iterator[Part]:
+    def parts(self, stream: str, since: datetime | None = None, or_after: datetime | None = None) -> Iterator[Part]:
         """Yield the segments of a stream in order, each as what it is now.
 
         Args:
-            since: segments that nobody has written to since this time (wall clock) are left out.
+            since: segments that nobody has written to since this time (wall clock) are left out,
+            or_after: but not those that have, or while they are live may have, rows with an event time after this one.
         """
         folder = self._folder / stream
         live = {path.stem: path for path in folder.glob("*.seg")}  # first: what is closed meanwhile is seen by the next line
@@ -139,7 +140,7 @@ class TrafficLog:
         self._closed = {path: part for path, part in self._closed.items() if path.parent != folder or path.stem in closed}
         for stem in sorted(live.keys() | closed.keys()):
             part = self._closed_at(closed[stem]) if stem in closed else LivePart(live[stem])
-            if part is not None and (since is None or _written(part) >= since.timestamp()):
+            if part is not None and (since is None or _written(part) >= since.timestamp() or _may_reach(part, or_after)):
                 yield part
 
     def _closed_at(self, path: Path) -> ClosedPart | None:
@@ -203,6 +204,12 @@ def _written(part: Part) -> float:
         return part.path.stat().st_mtime
     except FileNotFoundError:
         return 2.0**62
+
+
+def _may_reach(part: Part, after: datetime | None) -> bool:
+    if after is None:
+        return False
+    return isinstance(part, LivePart) or (part.about.happened is not None and part.about.happened[1] > epoch_us(after))
 
 
 def stream_of(batch: Batch) -> str:

@@ -32,13 +32,17 @@ def hear(settings: Settings, pipeline: Pipeline, contest: Contest, began: dateti
     """Read what the traffic log says about two versions.
 
     Args:
-        began: when the epoch began, on the wall clock; with `clock: wall`, what was logged before any row that can count is not read.
+        began: when the epoch began, on the wall clock. What was logged before any row that can count is not read; with `clock: event` a row
+            of any age can count that happened after the cutoff.
         until: what was written later, on the wall clock, is not read.
     """
     log = TrafficLog(settings.traffic / pipeline.spec.name)
     back = timedelta() if contest.watching else max(stage.rehearse for stage in pipeline.spec.rollout.shadows)
-    since = began - back - _SLACK if pipeline.spec.clock == "wall" else None
-    answers = traffic_frames.answers(log, since, until)
+    since = began - back - _SLACK
+    replays = pipeline.spec.clock == "event"
+    answers = traffic_frames.answers(log, since, until, contest.cutoff if replays else None)
+    if replays:
+        since = min(since, _first(answers) or since)
     return Heard(
         answers=answers,
         feedback=traffic_frames.feedback(log, since, until),
@@ -46,8 +50,14 @@ def hear(settings: Settings, pipeline: Pipeline, contest: Contest, began: dateti
         against=traffic_frames.shadow_answers(log, contest.against.version, since, until),
         failures=traffic_frames.failures(log, began - _SLACK, until),
         asked=lambda: traffic_frames.features(log, since, contest.cutoff),
-        holes=read_holes(settings.traffic / pipeline.spec.name, since, until),
+        holes=read_holes(settings.traffic / pipeline.spec.name, None if replays else since, until),
     )
+
+
+def _first(answers: pd.DataFrame) -> datetime | None:
+    """Return when the first of some answers was logged: labels and answers in shadow come later."""
+    first = answers["logged_at"].min()
+    return None if pd.isna(first) else first.to_pydatetime() - _SLACK
 
 
 def newest_event(answers: pd.DataFrame) -> datetime | None:

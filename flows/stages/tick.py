@@ -163,6 +163,8 @@ def _judged(settings: Settings, pipeline: Pipeline, ledger: Ledger, state: Rollo
     heard_at = datetime.now(UTC)
     heard = hear(settings, pipeline, contest, began, heard_at)
     told = newest_event(heard.answers) if pipeline.spec.clock == "event" else None
+    if told is not None and told <= contest.cutoff:
+        told = None  # what happened later than that may stand where nobody had to read
     clock = now or told or pipeline_now(settings, pipeline.spec)
     rules = rules_of(pipeline.spec.rollout, state)
     verdicts, steps = weighed(lambda: weigh(settings, pipeline, contest, heard, rules, clock), at_work)
