@@ -20,6 +20,7 @@ from contracts.errors import UnderstudyError, UsageError
 from contracts.events import Cause, Trigger
 from contracts.rollout import ModelRef
 from contracts.verdict import Outcome, Verdict
+from flows.stages.dvc_lock import write_ingested
 from flows.stages.fit import FitResult
 from flows.stages.retrain import STAGES, champion_of
 from flows.stages.work import Work, read_json, write_json
@@ -48,8 +49,7 @@ class _Context:
 
 def _ingest(here: _Context) -> None:
     found = STAGES["ingest"](here.settings, here.pipeline)
-    kept = {"id": found.snapshot.id, "digest": found.snapshot.digest, "rows": found.snapshot.rows, "watermark": found.snapshot.watermark}
-    write_json(here.work.result("ingest"), kept)
+    write_ingested(here.work, found.snapshot)
 
 
 def _fit(here: _Context) -> None:

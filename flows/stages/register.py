@@ -20,6 +20,7 @@ from contracts.events import Trigger
 from contracts.lineage import Lineage
 from contracts.snapshot import Snapshot
 from contracts.verdict import Verdict
+from flows.stages.dvc_lock import write_results
 from flows.stages.fit import FitResult
 from flows.stages.gate import all_passed
 from flows.stages.report import write_report
@@ -69,6 +70,7 @@ def _registered(  # what a version is made of
     trigger: Trigger,
     work: Work,
 ) -> Registered:
+    write_results(work, snapshot, fitted)
     given = Registration(
         pipeline=pipeline.spec.name,
         lineage=lineage_of(pipeline, snapshot),

@@ -12,16 +12,19 @@ from adapters.code_version import changed_files
 from adapters.environment import environment_text
 from adapters.machine import machine_text
 from adapters.pipeline_files import Pipeline, load_pipeline, with_window
+from adapters.recorded_code import code_text
 from adapters.registry.records import DATA_DOCS
 from adapters.settings import Settings
 from contracts.errors import Conflict
 from contracts.snapshot import Snapshot
 from flows.stages.checked import checks_of
+from flows.stages.dvc_lock import DVC_LOCK, dvc_lock
 from flows.stages.plots import draw_evaluation
 from flows.stages.work import Work, write_json
 
 ENVIRONMENT = "environment.txt"
 MACHINE = "machine.txt"
+CODE = "code.txt"
 CHANGED = "changed_files.txt"  # where the tree was not as committed
 PREDICTIONS = "predictions.parquet"
 PIPELINE = "pipeline"
@@ -38,12 +41,16 @@ def write_report(settings: Settings, pipeline: Pipeline, snapshot: Snapshot, wor
     _copy_pipeline(settings, pipeline, work.report / PIPELINE / pipeline.spec.name)
     (work.report / ENVIRONMENT).write_text(environment_text(), encoding="utf-8")
     (work.report / MACHINE).write_text(machine_text(), encoding="utf-8")
+    (work.report / CODE).write_text(code_text(pipeline.folder), encoding="utf-8")
     if changed := changed_files(pipeline.folder):
         (work.report / CHANGED).write_text("\n".join(changed), encoding="utf-8")
     shutil.copyfile(work.predictions, work.report / PREDICTIONS)
     for stage in ("evaluate", "gate"):
         shutil.copyfile(work.result(stage), work.report / f"{stage}.json")
     _copy_checks(settings, snapshot, work.report)
+    if lock := dvc_lock(pipeline.spec.name, pipeline.folder, work):
+        (work.report / DVC_LOCK).parent.mkdir()
+        (work.report / DVC_LOCK).write_text(lock, encoding="utf-8")
     shutil.copyfile(work.error_over_time, work.report / work.error_over_time.name)
     draw_evaluation(pipeline.spec.task, pd.read_parquet(work.answers), pd.read_csv(work.error_over_time), work.report / "plots")
     return work.report

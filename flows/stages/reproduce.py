@@ -16,15 +16,20 @@ from adapters.machine import machine_text
 from adapters.model_cache import cached_package
 from adapters.package_store import load_package, read_files
 from adapters.pipeline_files import Pipeline
+from adapters.recorded_code import own_code
 from adapters.registry import Registered, Registry
 from adapters.settings import Settings
+from contracts.errors import OutsideError
 from contracts.lineage import Lineage
 from flows.scoring.blocks import in_blocks
 from flows.stages.differences import Predictions, changed_lines, compare_predictions, file_differences, some
 from flows.stages.fit import FitResult, fit_stage
+from flows.stages.refit_elsewhere import AS_IT_IS, Checkout, Wanted, files_differ, own_code_then, recorded_checkout, refit_there
 from flows.stages.register import lineage_of
 from flows.stages.report import CHANGED, ENVIRONMENT, MACHINE, PIPELINE, PREDICTIONS, recorded_pipeline
 from flows.stages.work import Work
+
+_RUNNING = "The refit ran with the running code; the recorded commit {}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,7 @@ class Reproduction:
         recorded, refitted: digests of the registered package and of this one.
         predictions: of the refit beside those recorded; None where none were.
         differs: what is not as it was, one sentence each; it may differ and the bytes be the same.
+        code: which code the refit ran with, in one sentence.
     """
 
     pipeline: str
@@ -43,6 +49,7 @@ class Reproduction:
     refitted: str
     predictions: Predictions | None
     differs: tuple[str, ...]
+    code: str = ""
 
     @property
     def same(self) -> bool:
@@ -50,15 +57,19 @@ class Reproduction:
         return self.recorded == self.refitted and (self.predictions is None or not self.predictions.differing)
 
 
-def reproduce(settings: Settings, pipeline: str, version: str, tell: Callable[[str], None] = lambda _: None) -> Reproduction:
+def reproduce(
+    settings: Settings, pipeline: str, version: str, tell: Callable[[str], None] = lambda _: None, wanted: Wanted = AS_IT_IS
+) -> Reproduction:
     """Fit the recorded snapshot with the recorded spec, parameters and feature code, and compare bytes and answers.
 
-    Nothing but the data repository, the DVC remote and the registry is read; the home may be empty.
+    Nothing but the data repository, the DVC remote, the registry and the repository of the code is read; the home may be empty. Where the
+    recorded commit has Understudy's own code and can be had, that code refits.
 
     Args:
         settings: where everything is.
         pipeline, version: what is fitted again.
         tell: takes one sentence for each step.
+        wanted: what else is to be as it was.
 
     Raises:
         UsageError: there is no such version, or its snapshot is not in the data repository.
@@ -72,17 +83,55 @@ def reproduce(settings: Settings, pipeline: str, version: str, tell: Callable[[s
         place.mkdir()
         report = registry.fetch_report(one, "", place)
         recorded = recorded_pipeline(settings, report / PIPELINE, pipeline)
-        differs = _before_the_fit(settings, recorded, one, report)
-        for said in differs:
-            tell(said)
-        work = Work(Path(name) / "work")
-        fitted = fit_stage(settings, recorded, one.lineage.snapshot, work.folder)
-        tell(f"Fitted {fitted.fitted_rows} rows up to {fitted.cutoff.isoformat()}.")
-        differs += _machine_differences(report)
-        if fitted.digest != one.model.digest:
-            differs += file_differences(read_files(cached_package(settings, one.model)), read_files(work.package))
-        predictions = _predictions(report, work, fitted)
-    return Reproduction(pipeline, version, one.model.digest, fitted.digest, predictions, tuple(differs))
+        code: Checkout | str = "The refit ran with the running code, as was asked."
+        if not wanted.here:
+            code = recorded_checkout(_place(settings, pipeline), one, report, wanted.code, Path(name) / "code")
+        found = code if isinstance(code, Checkout) else None
+        failed = []
+        if wanted.environment or (found is not None and found.holds_understudy):
+            try:
+                return _elsewhere(settings, one, report, code, wanted, Path(name) / "environment", tell)
+            except OutsideError as error:
+                if wanted.environment:
+                    raise
+                failed = [error.message]
+        differs = failed + _before_the_fit(settings, recorded, one, report)
+        said = code if isinstance(code, str) else _RUNNING.format("was not what refitted" if failed else "has only the pipelines")
+        if found is not None and (other := files_differ(settings, found, recorded)):
+            differs.append(other)
+        for sentence in (said, *differs):
+            tell(sentence)
+        return replace(_here(settings, recorded, one, report, Path(name), tell, differs), code=said)
+
+
+def _here(
+    settings: Settings, recorded: Pipeline, one: Registered, report: Path, place: Path, tell: Callable[[str], None], differs: list[str]
+) -> Reproduction:
+    """Refit in this process."""
+    work = Work(place / "work")
+    fitted = fit_stage(settings, recorded, one.lineage.snapshot, work.folder)
+    tell(f"Fitted {fitted.fitted_rows} rows up to {fitted.cutoff.isoformat()}.")
+    differs = differs + _machine_differences(report)
+    if fitted.digest != one.model.digest:
+        differs += file_differences(read_files(cached_package(settings, one.model)), read_files(work.package))
+    predictions = _predictions(report, work, fitted)
+    return Reproduction(recorded.spec.name, one.model.version, one.model.digest, fitted.digest, predictions, tuple(differs))
+
+
+def _elsewhere(
+    settings: Settings, one: Registered, report: Path, code: Checkout | str, wanted: Wanted, place: Path, tell: Callable[[str], None]
+) -> Reproduction:
+    """Refit in a process of its own, with the recorded code or in the recorded environment."""
+    found = code if isinstance(code, Checkout) else None
+    said = code if isinstance(code, str) else _RUNNING.format("has only the pipelines")
+    if found is not None and found.holds_understudy:
+        said = f"The refit ran with the recorded commit {found.commit[:12]}, checked out from {found.source}."
+    tell(said)
+    name = next(one.name for one in (report / PIPELINE).iterdir())
+    there = refit_there(settings, one, name, report, found, wanted, place)
+    answers = there["predictions"]
+    predictions = None if answers is None else Predictions(**answers)
+    return Reproduction(name, one.model.version, one.model.digest, there["refitted"], predictions, tuple(there["differs"]), said)
 
 
 def _before_the_fit(settings: Settings, recorded: Pipeline, one: Registered, report: Path) -> list[str]:
@@ -100,6 +149,9 @@ def _before_the_fit(settings: Settings, recorded: Pipeline, one: Registered, rep
         found.append(f"The environment digest is {now.environment[:12]}; recorded is {then.environment[:12]}: {changed}.")
     if then.commit != now.commit:
         found.append(f"The code is at commit {now.commit or 'none'}; recorded is {then.commit or 'none'}{_between(place, then, now)}.")
+    own = own_code_then(report)
+    if own is not None and own != own_code():
+        found.append(f"Understudy's own code is at commit {own_code()}; recorded is {own}.")
     if then.clean is False:
         listed = report / CHANGED
         names = f" ({some(listed.read_text(encoding='utf-8').splitlines())})" if listed.is_file() else ""

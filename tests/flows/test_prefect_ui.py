@@ -135,6 +135,8 @@ def test_a_retrain_with_another_window_is_told_apart_by_its_lineage_and_its_page
     page.get_by_text("Version 1").first.wait_for()
     version = office.world.registry._client.get_model_version(SHOP, "1")
     assert office.world.registry._client.get_run(version.run_id).data.params["window"] == "10d"
+    kept = [one.path for one in office.world.registry._client.list_artifacts(version.run_id, "dvc")]
+    assert kept == ["dvc/dvc.lock"], "what the flow's stages read and wrote is kept with its version"
 
 
 def test_cancelling_a_run_stops_its_fit_and_leaves_nothing_half_done(office: Office, api: PrefectApi) -> None:

@@ -13,10 +13,14 @@ from typing import Any
 import pytest
 import yaml
 
+from adapters.pipeline_files import load_pipeline
+from adapters.settings import read_settings
 from adapters.sources.simulator import simulate
 from contracts.spec import SimulatorSource
 from flows.stages import __main__ as command
-from flows.stages.retrain import STAGES
+from flows.stages.dvc_lock import BEFORE_REGISTER
+from flows.stages.retrain import STAGES, retrain_local
+from tests.flows.stages.retrain_world import TRIGGER
 
 ROOT = Path(__file__).parents[3]
 
@@ -104,7 +108,7 @@ def test_wrong_use_of_the_stage_command_is_answered(
 
 
 def test_who_only_knows_dvc_reproduces_in_a_clean_clone_and_compares_metrics_plots_and_experiments(
-    tmp_path: Path, mlflow_database: Path
+    tmp_path: Path, mlflow_database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clone = tmp_path / "clone"
     _clone(clone)
@@ -129,6 +133,8 @@ def test_who_only_knows_dvc_reproduces_in_a_clean_clone_and_compares_metrics_plo
     known = yaml.safe_load(kept.read_text())["stages"]
     assert list(known) == list(STAGES)[:-1], "the record of the run that made the version is kept with it"
     assert known["fit"] == yaml.safe_load((clone / "dvc.lock").read_text())["stages"]["fit"]
+    monkeypatch.chdir(clone)
+    assert _lock_without_dvc(tmp_path / "elsewhere", clone, mlflow_database) == {name: known[name] for name in BEFORE_REGISTER}
 
     _git(clone, "add", "dvc.lock")
     _git(clone, "commit", "-q", "-m", "a run")
@@ -138,6 +144,17 @@ def test_who_only_knows_dvc_reproduces_in_a_clean_clone_and_compares_metrics_plo
     points = next(iter(json.loads(dvc("plots", "diff", "--json"))["data"].values()))
     assert set(points[0]["revisions"]) == {"HEAD", "workspace"}
     assert "slow" in dvc("exp", "show", "--no-pager", "--csv")
+
+
+def _lock_without_dvc(home: Path, clone: Path, mlflow_database: Path) -> dict[str, Any]:
+    """Return the stages of dvc.lock that a retrain without DVC keeps, in a home of its own, of the same rows."""
+    home.mkdir()
+    (home / "mlflow.db").write_bytes(mlflow_database.read_bytes())
+    settings = read_settings(home, clone / "pipelines")
+    retrain_local(settings, load_pipeline(settings, "ad_clicks"), TRIGGER)
+    (kept,) = home.glob("mlartifacts/ad_clicks/*/artifacts/dvc/dvc.lock")
+    found: dict[str, Any] = yaml.safe_load(kept.read_text())["stages"]
+    return found
 
 
 def _clone(clone: Path) -> None:

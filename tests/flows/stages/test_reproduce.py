@@ -17,6 +17,7 @@ from adapters.settings import Settings
 from contracts.errors import UsageError
 from flows.stages import register, reproduce
 from flows.stages.differences import Predictions
+from flows.stages.refit_elsewhere import Wanted
 from flows.stages.reproduce import reproduce as run
 from flows.stages.retrain import retrain_local
 from tests.flows.stages.retrain_world import NAME, TRIGGER, build_world, pipeline_of
@@ -82,6 +83,35 @@ def test_a_commit_a_dirty_tree_and_another_environment_are_named_even_where_the_
     assert "cpu " in machine
     assert "→ Other " in machine
     assert "cores " in machine
+
+
+def test_the_recorded_commit_of_the_pipelines_is_fetched_and_its_files_are_held_against_those_that_were_fitted(
+    world: Settings, tmp_path: Path
+) -> None:
+    git(tmp_path, "remote", "add", "origin", f"file://{tmp_path / 'nowhere.git'}")
+    retrain_local(world, pipeline_of(world), TRIGGER)
+    git(tmp_path, "clone", "-q", str(tmp_path), str(tmp_path / "code"))
+    shutil.rmtree(tmp_path / ".git")
+    away = run(world, NAME, "1")
+    assert away.same
+    assert away.code.startswith("The refit ran with the running code. Commit ")
+    assert f"could not be fetched from file://{tmp_path / 'nowhere.git'}." in away.code, "the recorded origin was asked"
+    here = run(world, NAME, "1", wanted=Wanted(code=str(tmp_path / "code")))
+    assert here.code == "The refit ran with the running code; the recorded commit has only the pipelines."
+    assert not any("not those that were fitted" in one for one in here.differs)
+    told = Registry(world)
+    told._client.set_model_version_tag(NAME, "1", "git_commit", _another_commit(tmp_path / "code"))
+    other = run(world, NAME, "1", wanted=Wanted(code=str(tmp_path / "code")))
+    assert other.same
+    assert any(one.endswith("are not those that were fitted.") for one in other.differs)
+    assert run(world, NAME, "1", wanted=Wanted(here=True)).code == "The refit ran with the running code, as was asked."
+
+
+def _another_commit(clone: Path) -> str:
+    params = clone / "pipelines" / NAME / "params.yaml"
+    params.write_text(params.read_text().replace("0.5", "0.75"))
+    git(clone, "commit", "-q", "-a", "-m", "more")
+    return git(clone, "rev-parse", "HEAD")
 
 
 def test_other_bytes_exit_1_and_name_the_first_file_that_differs(

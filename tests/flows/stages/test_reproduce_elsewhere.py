@@ -73,3 +73,45 @@ def test_from_a_separate_clone_and_an_empty_home_a_version_is_the_same_bytes_and
     assert (said["same"], said["recorded"], said["differs"]) == (True, said["refitted"], [])
     assert said["predictions"] == {"rows": 72, "differing": 0, "greatest": 0.0, "row": None}
     assert f"at commit {git(tmp_path / 'there', 'rev-parse', 'HEAD')}" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_where_the_code_has_changed_since_the_recorded_commit_refits_and_where_it_is_not_wanted_the_difference_is_named(
+    tmp_path: Path, mlflow_database: Path
+) -> None:
+    code = tmp_path / "code"
+    here = build_world(code, mlflow_database)
+    for name in subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines():
+        if not name.startswith(("tests/", "docs/", "benchmarks/", "pipelines/")) and (ROOT / name).is_file():
+            (code / name).parent.mkdir(parents=True, exist_ok=True)
+            (code / name).write_bytes((ROOT / name).read_bytes())
+    git(code, "init", "-q")
+    (code / ".git" / "info" / "exclude").write_text("/home/\n")
+    git(code, "add", "-A")
+    git(code, "commit", "-q", "-m", "all")
+    first = git(code, "rev-parse", "HEAD")
+    retrained = _understudy(code, here.home, "retrain", NAME, "--local")
+    assert retrained.returncode == 0, retrained.stderr
+    features = code / "training" / "features.py"
+    features.write_text(features.read_text().replace("else StandardScaler(),", "else StandardScaler(with_mean=False),"))
+    git(code, "commit", "-q", "-a", "-m", "numbers are not centred any more")
+
+    done = _understudy(code, here.home, "reproduce", NAME, "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = json.loads(done.stdout)
+    assert (said["same"], said["differs"]) == (True, [])
+    assert said["code"] == f"The refit ran with the recorded commit {first[:12]}, checked out from {code}."
+    assert git(code, "status", "--porcelain") == "", "the repository is only read"
+
+    running = _understudy(code, here.home, "reproduce", NAME, "1", "--here")
+    assert running.returncode == 1, running.stdout + running.stderr
+    said = json.loads(running.stdout)
+    assert any(f"recorded is {first}, and these files differ: training/features.py." in one for one in said["differs"])
+
+
+def _understudy(code: Path, home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run the Understudy of a checkout."""
+    env = {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": str(code), "UNDERSTUDY_HOME": str(home)}
+    command = [sys.executable, "-P", "-m", "understudy", "--pipelines", str(code / "pipelines"), "--json", *words]
+    return subprocess.run(command, cwd=home, env=env, capture_output=True, text=True, timeout=400, check=False)

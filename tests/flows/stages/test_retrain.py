@@ -108,6 +108,8 @@ def test_a_version_keeps_its_pipeline_files_gates_measures_checks_plots_and_envi
         "gate.json",
         "checks.json",
         "data-docs/index.html",
+        "code.txt",
+        "dvc/dvc.lock",
         "environment.txt",
         "machine.txt",
         "predictions.parquet",
