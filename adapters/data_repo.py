@@ -62,8 +62,7 @@ class DataRepo:
         """Return a pipeline's snapshots, oldest first."""
         if not self._is_here():
             return []
-        listed = git(self._root, "for-each-ref", "--format=%(refname) %(objectname)", f"refs/tags/{pipeline}/").splitlines()
-        commits = [line.split()[1] for line in listed]
+        commits = git(self._root, "for-each-ref", "--format=%(objectname)", f"refs/tags/{pipeline}/").splitlines()
         texts = git_blobs(self._root, [f"{commit}:{pipeline}/{MANIFEST}" for commit in commits])
         found = [read_manifest(text, commit) for text, commit in zip(texts, commits, strict=True)]
         return sorted(found, key=lambda one: (one.created_at, len(one.partitions)))
@@ -209,6 +208,11 @@ class DataRepo:
             if self._shared is not None:
                 self._shared.forget(gone)
 
+    def publish(self) -> None:
+        """Push what was committed and tagged here, where the repository is shared; the caller holds the lock."""
+        if self._shared is not None:
+            self._shared.publish()
+
     def _is_here(self) -> bool:
         """Return whether there is a repository to read; the shared one is brought first."""
         if not self._brought:
@@ -256,8 +260,7 @@ class DataRepo:
         rows = sum(one.rows for one in added)
         git(self._root, "commit", "-q", "-m", f"{pipeline}: snapshot {snapshot.id}, {rows} rows more, {snapshot.rows} in all")
         git(self._root, "tag", f"{pipeline}/{snapshot.id}")
-        if self._shared is not None:
-            self._shared.publish()
+        self.publish()
         return self.get(pipeline, snapshot.id)
 
     def _create(self) -> None:

@@ -40,7 +40,8 @@ def prune(repo: DataRepo, pipeline: str, keep: int, needed: Callable[[], Mapping
         repo: whose.
         pipeline: whose snapshots.
         keep: how many of the newest stay, at least 1.
-        needed: asked while nobody can add or register anything: snapshot id → who needs it. What it raises stops all.
+        needed: snapshot id → who needs it. Asked while nobody on this machine can add or register anything, and, where the repository is
+            shared, once more when the others have been told: what one of them registered meanwhile is put back. What it raises stops all.
         dry_run: change nothing.
 
     Raises:
@@ -51,11 +52,15 @@ def prune(repo: DataRepo, pipeline: str, keep: int, needed: Callable[[], Mapping
         wanted = needed()
         older = found[: max(0, len(found) - max(keep, 1))]
         doomed = [one for one in older if one.id not in wanted]
-        tags = [f"{pipeline}/{one.id}" for one in doomed]
-        garbage = _garbage(repo, tags)
+        if not dry_run and doomed:
+            _forget(repo, pipeline, doomed)
+            wanted = {**needed(), **wanted}  # no byte is gone yet
+            back = [one for one in doomed if one.id in wanted]
+            doomed = [one for one in doomed if one.id not in wanted]
+            if back:
+                _restore(repo, pipeline, back)
+        garbage = _garbage(repo, [f"{pipeline}/{one.id}" for one in doomed])
         if not dry_run:
-            if doomed:
-                _forget(repo, pipeline, doomed)
             dvc_files.remove(repo.root, repo.remote, sorted(garbage))
             git(repo.root, "gc", "-q")
         kept = {one.id: wanted[one.id] for one in older if one.id in wanted}
@@ -64,14 +69,28 @@ def prune(repo: DataRepo, pipeline: str, keep: int, needed: Callable[[], Mapping
 
 def _forget(repo: DataRepo, pipeline: str, doomed: Sequence[Snapshot]) -> None:
     """Write down what goes, then take the tags; another machine's copies of the tags go by what is written."""
-    path = repo.root / pipeline / PRUNED
-    known = json.loads(path.read_text()) if path.is_file() else {}
-    known |= {one.id: datetime.now(UTC).isoformat(timespec="seconds") for one in doomed}
-    path.write_text(json.dumps(known, indent=0) + "\n")
-    git(repo.root, "add", "--", f"{pipeline}/{PRUNED}")
-    git(repo.root, "commit", "-q", "-m", f"{pipeline}: {len(doomed)} snapshots taken out")
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    _write_pruned(repo, pipeline, lambda known: known | {one.id: now for one in doomed}, f"{len(doomed)} snapshots taken out")
     repo.forget_pruned()
     shutil.rmtree(repo.root / ".dvc" / "tmp" / "site", ignore_errors=True)  # where DVC remembers what the remote has
+
+
+def _restore(repo: DataRepo, pipeline: str, back: Sequence[Snapshot]) -> None:
+    """Put snapshots back whose tags are gone and whose bytes are not."""
+    ids = {one.id for one in back}
+    for one in back:
+        git(repo.root, "tag", f"{pipeline}/{one.id}", one.commit)
+    kept = f"{len(back)} snapshots are needed and put back"
+    _write_pruned(repo, pipeline, lambda known: {name: at for name, at in known.items() if name not in ids}, kept)
+    repo.publish()
+
+
+def _write_pruned(repo: DataRepo, pipeline: str, change: Callable[[dict[str, str]], dict[str, str]], said: str) -> None:
+    path = repo.root / pipeline / PRUNED
+    known = json.loads(path.read_text()) if path.is_file() else {}
+    path.write_text(json.dumps(change(known), indent=0) + "\n")
+    git(repo.root, "add", "--", f"{pipeline}/{PRUNED}")
+    git(repo.root, "commit", "-q", "-m", f"{pipeline}: {said}")
 
 
 def _garbage(repo: DataRepo, without: Sequence[str]) -> dict[str, int]:

@@ -16,7 +16,7 @@ from adapters.settings import Settings
 from contracts import spec as spec_types
 from contracts.duration import parse_duration
 from contracts.errors import SpecError, UsageError
-from contracts.spec import Params, PipelineSpec
+from contracts.spec import ModuleSource, Params, PipelineSpec
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -84,6 +84,8 @@ def load_pipeline(settings: Settings, name: str) -> Pipeline:
     spec = read_model(folder / "pipeline.yaml", PipelineSpec)
     if spec.name != name:
         raise SpecError(f"{folder / 'pipeline.yaml'}: name is '{spec.name}' but the folder is '{name}'.", "Give both the same name.")
+    if isinstance(spec.source, ModuleSource):
+        spec = spec.model_copy(update={"source": spec.source.beside(folder)})
     params = read_model(folder / "params.yaml", Params)
     code = _feature_code(folder, spec)
     decided = json.dumps(

@@ -1,8 +1,8 @@
 """Appending costs what is new, not what is there: the time to add one more day to a data repository of 10 and of 1,000 partitions.
 
 `make bench-append` (a few minutes; `--partitions 200` for a shorter history). Each addition is the whole of it: partition written, stored
-and pushed by DVC to a remote, manifest committed, tagged. The bar: at the end of the history it takes at most half as long again. Beside the
-wall, which a busy machine stretches, stands the processor's time, git's included.
+and pushed by DVC to a remote, manifest committed, tagged. The bar: at the end of the history it takes at most half as long again. Beside
+the wall, which a busy machine stretches, stands the processor's time, git's included.
 """
 
 from __future__ import annotations

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import codecs
 import re
+from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from contracts.duration import Duration, parse_duration
 from contracts.strict import StrictModel
@@ -185,7 +186,38 @@ class SimulatorSource(Rows):
     shift_at: str | None = Field(None, description="day on which the concept shifts, YYYY-MM-DD")
 
 
-Source = Annotated[FileSource | HttpSource | S3Source | SqlSource | DvcSource | SimulatorSource, Field(discriminator="kind")]
+def _without_secrets(options: dict[str, Any]) -> dict[str, Any]:
+    for name, value in options.items():
+        if isinstance(value, str) and "${" not in value and _SECRETS.search(name):
+            raise ValueError(f"the option '{name}' holds a secret, which does not belong in this file; {_INSTEAD}")
+        if isinstance(value, str) and "://" in value:
+            _without_secret(value)
+    return options
+
+
+class ModuleSource(Rows):
+    """Rows that the pipeline's own code brings: one Python file beside pipeline.yaml."""
+
+    kind: Literal["module"]
+    module: str = Field(pattern=r"^[A-Za-z_]\w*$", description="name of the file beside pipeline.yaml, without .py")
+    options: Annotated[dict[str, Any], AfterValidator(_without_secrets)] = Field(
+        {}, description="what its code is told; ${NAME} in a text is read from the environment"
+    )
+    _folder: Path | None = PrivateAttr(None)
+
+    def beside(self, folder: Path) -> ModuleSource:
+        """Return the same source, with the folder in which its file is."""
+        known = self.model_copy()
+        known._folder = folder
+        return known
+
+    @property
+    def file(self) -> Path:
+        """Where its code is."""
+        return (self._folder or Path()) / f"{self.module}.py"
+
+
+Source = Annotated[FileSource | HttpSource | S3Source | SqlSource | DvcSource | ModuleSource | SimulatorSource, Field(discriminator="kind")]
 
 
 def refuse_unfit(source: object, *, one_time_column: bool, with_key: bool) -> None:

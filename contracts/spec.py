@@ -21,6 +21,7 @@ from contracts.source import ColumnRules as ColumnRules
 from contracts.source import DvcSource as DvcSource
 from contracts.source import FileSource as FileSource
 from contracts.source import HttpSource as HttpSource
+from contracts.source import ModuleSource as ModuleSource
 from contracts.source import Rows as Rows
 from contracts.source import S3Source as S3Source
 from contracts.source import SimulatorSource as SimulatorSource

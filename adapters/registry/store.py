@@ -137,6 +137,15 @@ class Registry:
             self._remove_half_logged(experiment, given.lineage)
             return self._log(experiment, given)
 
+    def withdraw(self, pipeline: str, version: str) -> None:
+        """Remove a version that nobody has heard of yet; its run stays.
+
+        Raises:
+            OutsideError: MLflow could not remove it.
+        """
+        with told(self._uri):
+            self._client.delete_model_version(pipeline, version)
+
     def _same(self, given: Registration, before: Registered) -> Registered:
         """Return the version that is there already; its gates may have been judged against another champion meanwhile."""
         if before.model.digest != given.digest:

@@ -11,7 +11,18 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 
 from adapters.sources.rows import Tables, new_tables, parts_of, sorted_rows
-from contracts.spec import Columns, DvcSource, FileSource, HttpSource, PipelineSpec, S3Source, SimulatorSource, Source, SqlSource
+from contracts.spec import (
+    Columns,
+    DvcSource,
+    FileSource,
+    HttpSource,
+    ModuleSource,
+    PipelineSpec,
+    S3Source,
+    SimulatorSource,
+    Source,
+    SqlSource,
+)
 
 Seen = Callable[[int, str], None]  # rows read so far, and where
 Parts = Generator[pd.DataFrame, None, None]
@@ -81,7 +92,7 @@ def _tables(source: Source, columns: Columns, after: datetime | None, until: dat
 
 
 def _raw(
-    source: FileSource | HttpSource | S3Source | SqlSource | DvcSource,
+    source: FileSource | HttpSource | S3Source | SqlSource | DvcSource | ModuleSource,
     columns: Columns,
     after: datetime | None,
     until: datetime | None,
@@ -108,6 +119,10 @@ def _raw(
             from adapters.sources import dvc
 
             return dvc.tables(source, kept)
+        case ModuleSource():
+            from adapters.sources import module
+
+            return module.tables(source, kept, after, until)
 
 
 def look(spec: PipelineSpec, kept: Path) -> str:
@@ -134,5 +149,9 @@ def look(spec: PipelineSpec, kept: Path) -> str:
             from adapters.sources import dvc
 
             return dvc.look(spec.source)
+        case ModuleSource():
+            from adapters.sources import module
+
+            return module.look(spec.source)
         case _:
             return "not looked at"

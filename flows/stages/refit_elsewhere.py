@@ -76,10 +76,10 @@ def recorded_checkout(here: Path, one: Registered, report: Path, asked: str | No
     known = _recorded(report)
     sources = [asked] if asked is not None else [str(here), known.get("origin", "none")]
     reasons = []
-    for number, source in enumerate(one for one in sources if one != "none"):
+    for number, source in enumerate(_local(one) for one in sources if one != "none"):
         root = into / str(number)
         try:
-            check_out(_local(source), commit, root)
+            check_out(source, commit, root)
         except OutsideError as error:
             reasons.append(error.message)
             continue

@@ -15,7 +15,7 @@ from adapters.package_store import folder_digest
 from adapters.pipeline_files import Pipeline
 from adapters.registry import Registered, Registration, Registry
 from adapters.settings import Settings
-from contracts.errors import DigestMismatch
+from contracts.errors import Conflict, DigestMismatch
 from contracts.events import Trigger
 from contracts.lineage import Lineage
 from contracts.snapshot import Snapshot
@@ -50,6 +50,7 @@ def register_stage(
     Raises:
         NotReproducible: the same lineage was registered with other bytes.
         DigestMismatch: the package in the work folder is not the one that was judged.
+        Conflict: another machine took the snapshot out meanwhile; there is no such version.
         OutsideError: the registry could not take it.
     """
     work = Work(workdir)
@@ -57,7 +58,23 @@ def register_stage(
         raise DigestMismatch(f"The package in {work.package} changed after it was judged: it is not registered.", "Retrain again.")
     repo = DataRepo(settings)
     with repo.exclusive():  # nobody takes the snapshot out before the version that needs it is registered
-        return _registered(repo.get(pipeline.spec.name, fitted.snapshot), settings, pipeline, fitted, evaluation, verdicts, trigger, work)
+        snapshot = repo.get(pipeline.spec.name, fitted.snapshot)
+        done = _registered(snapshot, settings, pipeline, fitted, evaluation, verdicts, trigger, work)
+    if settings.data_repo_url is not None:
+        _still_there(settings, repo, snapshot, done)
+    return done
+
+
+def _still_there(settings: Settings, repo: DataRepo, snapshot: Snapshot, done: Registered) -> None:
+    """Whoever takes snapshots out on another machine asks for versions when it has told so: either it saw this one, or it is told here."""
+    with repo.exclusive():
+        if snapshot.id in {one.id for one in repo.snapshots(snapshot.pipeline)}:
+            return
+    Registry(settings).withdraw(snapshot.pipeline, done.model.version)
+    raise Conflict(
+        f"Snapshot {snapshot.id} was taken out on another machine while version {done.model.version} of '{snapshot.pipeline}' was registered.",
+        "The version was withdrawn; retrain on a newer snapshot.",
+    )
 
 
 def _registered(  # what a version is made of

@@ -60,10 +60,11 @@ def _copy_pipeline(settings: Settings, pipeline: Pipeline, target: Path) -> None
     """Copy the files that decide the fit, and make sure that they are those that were fitted."""
     target.mkdir(parents=True)
     module, checks = (pipeline.spec.train.features or "").partition(":")[0], pipeline.spec.checks
-    for name in ("pipeline.yaml", "params.yaml", checks.suite, f"{checks.expectations}.py", f"{module}.py"):
-        source = pipeline.folder / name
-        if source.is_file() and source.parent == pipeline.folder:
-            shutil.copyfile(source, target / source.name)
+    source = getattr(pipeline.spec.source, "module", None)
+    for name in ("pipeline.yaml", "params.yaml", checks.suite, f"{checks.expectations}.py", f"{module}.py", f"{source}.py"):
+        file = pipeline.folder / name
+        if file.is_file() and file.parent == pipeline.folder:
+            shutil.copyfile(file, target / file.name)
     if pipeline.window is not None:
         (target / WINDOW).write_text(pipeline.window, encoding="utf-8")
     if recorded_pipeline(settings, target.parent, pipeline.spec.name).spec_digest != pipeline.spec_digest:
