@@ -72,7 +72,7 @@ def _still_there(settings: Settings, repo: DataRepo, snapshot: Snapshot, done: R
             return
     Registry(settings).withdraw(snapshot.pipeline, done.model.version)
     raise Conflict(
-        f"Snapshot {snapshot.id} was taken out on another machine while version {done.model.version} of '{snapshot.pipeline}' was registered.",
+        f"Snapshot {snapshot.id} was taken out on another machine while version {done.model.version} of '{snapshot.pipeline}' came.",
         "The version was withdrawn; retrain on a newer snapshot.",
     )
 

@@ -182,6 +182,6 @@ def test_a_version_whose_snapshot_another_machine_took_out_in_the_meantime_is_wi
     digest = folder_digest(write_package(tmp_path / "work" / "package", {"a": b"1"}))
     fitted = FitResult(ids[0], datetime(2026, 1, 1, tzinfo=UTC), 1, 1, digest, "all")
     pipeline = load_pipeline(shared.settings, "sales")
-    with pytest.raises(Conflict, match="was taken out on another machine while version 1 of 'sales' was"):
+    with pytest.raises(Conflict, match="was taken out on another machine while version 1 of 'sales' came"):
         register_module.register_stage(shared.settings, pipeline, fitted, Evaluation(Measures(0, {})), (), TRIGGER, tmp_path / "work")
     assert Registry(shared.settings).versions("sales") == []
