@@ -86,7 +86,8 @@ def _numbers(name: str, reference: pd.DataFrame, window: pd.DataFrame) -> tuple[
     missing = _missing(name, (len(old), len(new)), (len(reference), len(window)))
     if not (len(old) and len(new)):
         return (missing,)
-    change = f"median {np.median(old):.4g} then, {np.median(new):.4g} now"
+    then, now = ((column[(len(column) - 1) // 2] + column[len(column) // 2]) / 2 for column in (old, new))  # medians, for they are in order
+    change = f"median {then:.4g} then, {now:.4g} now"
     return _Compared("data_drift", name, smooth_p_value(old, new), psi(old, new), len(new), change), missing
 
 

@@ -12,13 +12,15 @@ Ledwina (2000), Data driven rank test for two-sample problem, Scandinavian Journ
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.polynomial.legendre import legvander
 from numpy.typing import NDArray
-from scipy.stats import chi2
+from scipy.special import chdtrc
 
 from stats.cauchy_combination import combined
-from stats.in_order import in_order
+from stats.in_order import in_order, taken_together
 
 _DEGREES = (1, 2, 4)  # location; and spread; and skewness and tails
 _CELLS = 200  # finer ranks would change no sum of polynomials of so low a degree
@@ -39,31 +41,39 @@ def smooth_p_value(reference: NDArray[np.float64], current: NDArray[np.float64],
     """
     counts, mine = _cells(in_order(reference), in_order(current))
     possible = sorted({min(degree, len(counts) - 1) for degree in degrees} - {0})
-    return combined([float(chi2.sf(quadratic_form(counts, mine, degree), degree)) for degree in possible]) if possible else 1.0
+    return combined([float(chdtrc(degree, form)) for degree, form in quadratic_forms(counts, mine, possible).items()]) if possible else 1.0
 
 
-def quadratic_form(counts: NDArray[np.int64], mine: NDArray[np.int64], degree: int) -> float:
-    """Return how far the current sample's polynomials of mid-ranks are from what every other choice of as many rows would give.
+def quadratic_forms(counts: NDArray[np.int64], mine: NDArray[np.int64], degrees: Sequence[int]) -> dict[int, float]:
+    """Return how far the current sample's polynomials of mid-ranks are from what every other choice of as many rows would give, by degree.
 
     Args:
-        counts: (k,) rows of both samples in each cell, in order; at least `degree` + 1 cells. mine: (k,) of these the current sample's.
+        counts: (k,) rows of both samples in each cell, in order; more cells than any degree. mine: (k,) of these the current sample's.
     """
     total, current = int(counts.sum()), int(mine.sum())
     middles = (2 * counts.cumsum() - counts) / total - 1  # mid-ranks, from -1 to 1
-    shapes = legvander(middles, degree)[:, 1:]
+    shapes = legvander(middles, max(degrees))[:, 1:]
     shapes -= counts @ shapes / total
     spread = (shapes * counts[:, None]).T @ shapes * (current * (total - current) / (total * (total - 1)))
     sums = mine @ shapes
-    return float(sums @ np.linalg.solve(spread, sums))
+    return {degree: float(sums[:degree] @ np.linalg.solve(spread[:degree, :degree], sums[:degree])) for degree in degrees}
 
 
 def _cells(old: NDArray[np.float64], new: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return how many rows, of both and of the new, each cell holds; equal values share one. Both samples come sorted."""
-    both = np.sort(np.concatenate([old, new]), kind="stable")  # merges two sorted runs in one pass
-    least = int(np.ceil(max(_LEAST_EXPECTED * len(both) / min(len(old), len(new)), len(both) / _CELLS)))
-    ends = [0]
-    while ends[-1] + least <= len(both):
-        ends.append(int(np.searchsorted(both, both[ends[-1] + least - 1], side="right")))
-    ends = [*ends[1:-1], len(both)]  # the last cell takes what is left over
-    of_new = np.searchsorted(new, both[np.array(ends) - 1], side="right")
-    return np.diff(ends, prepend=0), np.diff(of_new, prepend=0)
+    total = len(old) + len(new)
+    least = int(np.ceil(max(_LEAST_EXPECTED * total / min(len(old), len(new)), total / _CELLS)))
+    values = np.unique(taken_together(old, new, np.arange(least - 1, total, least)))
+    of_both, of_new = [0], [0]
+    for here, current in zip(*_up_to(values, old, new), strict=True):
+        if here - of_both[-1] >= least:  # many equal values may have taken most of the next cell's
+            of_both.append(here)
+            of_new.append(current)
+    ends, mine = [*of_both[1:-1], total], [*of_new[1:-1], len(new)]  # the last cell takes what is left over
+    return np.diff(ends, prepend=0), np.diff(mine, prepend=0)
+
+
+def _up_to(values: NDArray[np.float64], old: NDArray[np.float64], new: NDArray[np.float64]) -> tuple[list[int], list[int]]:
+    """Return how many rows of both, and of the new, are at most each value."""
+    mine = np.searchsorted(new, values, side="right")
+    return (mine + np.searchsorted(old, values, side="right")).tolist(), mine.tolist()

@@ -7,6 +7,7 @@ from typing import Any
 import nannyml as nml
 import pandas as pd
 from drift_runner import main
+from nannyml.drift.multivariate.domain_classifier.calculator import DEFAULT_LGBM_HYPERPARAMS
 
 
 def _prepare(table: Any) -> pd.DataFrame:
@@ -51,7 +52,9 @@ def _unseen(reference: pd.DataFrame, window: pd.DataFrame) -> dict[str, float]:
 
 
 def _classifier(reference: pd.DataFrame, window: pd.DataFrame) -> dict[str, float]:
-    found = _result(nml.DomainClassifierCalculator(feature_column_names=list(reference), chunk_number=1), reference, window)
+    one_thread = {**DEFAULT_LGBM_HYPERPARAMS, "n_jobs": 1}  # for so few rows more of them only wait for each other
+    calculator = nml.DomainClassifierCalculator(feature_column_names=list(reference), chunk_number=1, hyperparameters=one_thread)
+    found = _result(calculator, reference, window)
     return {"all": float(found[("domain_classifier_auroc", "value")].iloc[0])}
 
 
