@@ -26,4 +26,5 @@ def taken_together(first: NDArray[np.float64], second: NDArray[np.float64], plac
         middle = (low + high) // 2
         more = (low < high) & (before[middle + 1] < after[places + 1 - middle])
         low, high = np.where(more, middle + 1, low), np.where(more, high, np.minimum(middle, high))
-    return np.maximum(before[low], after[places + 1 - low])
+    found: NDArray[np.float64] = np.maximum(before[low], after[places + 1 - low])
+    return found
