@@ -7,6 +7,7 @@ import re
 import socket
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -14,6 +15,7 @@ from tests.serving.gateway.test_overload import memory
 from tests.serving.gateway.world import Gateway, World, tensors
 
 SEND_SECONDS, FLOOD_SECONDS = 2.0, 3.0
+IDLE, EACH = 40, 50  # callers who read nothing and send no more, and their requests
 
 
 PAGE = b"GET /docs HTTP/1.1\r\nhost: x\r\n\r\n"  # its answers soon fill what the system buffers
@@ -46,12 +48,51 @@ class Flood:
             self.socket.close()
 
 
-@pytest.fixture
-def served(world: World) -> Gateway:
+@pytest.fixture(scope="module")
+def idle() -> Iterator[list[socket.socket]]:
+    """Return callers that are still there when the gateway stops, in the last test."""
+    callers = [socket.socket() for _ in range(IDLE)]
+    for one in callers:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    yield callers
+    for one in callers:
+        one.close()
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    world = World(tmp_path_factory.mktemp("flood"))
     world.route("p", world.make("p", "1", estimator="sklearn.linear_model.Ridge"))
-    one = world.start(UNDERSTUDY_MAX_SEND_SECONDS=str(SEND_SECONDS))
-    one.wait_until(lambda: one.version("p") == "1", "serve it")
-    return one
+    try:
+        one = world.start(UNDERSTUDY_MAX_SEND_SECONDS=str(SEND_SECONDS))
+        one.wait_until(lambda: one.version("p") == "1", "serve it")
+        yield one
+    finally:
+        world.close()
+
+
+def test_requests_sent_ahead_are_all_answered_in_their_order_whatever_their_size(served: Gateway) -> None:
+    many = 300
+    with socket.create_connection(("127.0.0.1", served.port), timeout=60) as client:
+        client.sendall(b"".join(request(number, extra=50_000 * (number % 100 == 7)) for number in range(many)))
+        got = b""
+        while len(found := re.findall(rb'"id":"r(\d+)"', got)) < many:
+            part = client.recv(1 << 20)
+            assert part, f"the connection ended after {len(found)} answers"
+            got += part
+    assert [int(one) for one in found] == list(range(many))
+    assert got.count(b"HTTP/1.1 200 OK") == many
+
+
+def test_callers_who_never_read_small_answers_hold_next_to_nothing(served: Gateway, idle: list[socket.socket]) -> None:
+    """Their answers lie in the system's buffers; what does not fit there is bounded. The last test stops the gateway while they are there."""
+    before, answered = memory(served), served.metric("understudy_rows_total")
+    for one in idle:
+        one.connect(("127.0.0.1", served.port))
+        one.sendall(request() * EACH)
+    served.wait_until(lambda: served.metric("understudy_rows_total") - answered >= EACH * len(idle), "answer all of them")
+    assert memory(served) - before < 10
+    assert served.version("p") == "1"
 
 
 def test_who_sends_without_end_and_never_reads_costs_no_memory_no_patience_of_others_and_no_stop(served: Gateway) -> None:
@@ -75,16 +116,3 @@ def test_who_sends_without_end_and_never_reads_costs_no_memory_no_patience_of_ot
     for one in (flood, last):
         one.thread.join(10)
         assert one.ended
-
-
-def test_requests_sent_ahead_are_all_answered_in_their_order_whatever_their_size(served: Gateway) -> None:
-    many = 300
-    with socket.create_connection(("127.0.0.1", served.port), timeout=60) as client:
-        client.sendall(b"".join(request(number, extra=50_000 * (number % 100 == 7)) for number in range(many)))
-        got = b""
-        while len(found := re.findall(rb'"id":"r(\d+)"', got)) < many:
-            part = client.recv(1 << 20)
-            assert part, f"the connection ended after {len(found)} answers"
-            got += part
-    assert [int(one) for one in found] == list(range(many))
-    assert got.count(b"HTTP/1.1 200 OK") == many

@@ -103,12 +103,14 @@ def test_a_state_is_timed_from_the_first_look_that_saw_it_and_a_new_request_begi
     done = SimpleNamespace(scope=scope, more_body=False, response_complete=True)
     idle.__dict__.update(transport=transport, flow=flow, scope=scope, cycle=done)
     fresh.__dict__.update(transport=transport, flow=flow, scope=None, cycle=None)
-    everybody = [body, idle, fresh]
+    gone = Connection()  # idle for long and closed by the server, what it was sent still unread
+    gone.__dict__.update(transport=SimpleNamespace(is_closing=lambda: True), flow=flow, scope=scope, cycle=done)
+    everybody = [body, idle, fresh, gone]
     assert patience.too_slow(everybody) == []
     now[0] = 11.0
     assert patience.too_slow(everybody) == [(fresh, "its head")]
     now[0] = 31.0
-    assert patience.too_slow([body, idle]) == [(body, "its body")]
+    assert patience.too_slow([body, idle, gone]) == [(body, "its body"), (gone, "the reading of its answer")]
     body.cycle = SimpleNamespace(scope=scope, more_body=True, response_complete=False)  # type: ignore[attr-defined]  # the next request
     assert patience.too_slow([body, idle]) == []
 
