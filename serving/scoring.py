@@ -79,6 +79,10 @@ def read_csv(text: str, manifest: Manifest, required: Collection[str] = ()) -> C
         frame = pd.read_csv(io.StringIO(text), dtype=str)
     except ValueError as error:  # pandas' parser errors are ValueErrors
         raise BadRequest(f"The CSV cannot be read: {str(error).strip().splitlines()[0]}.") from None
+    if not isinstance(
+        frame.index, pd.RangeIndex
+    ):  # pandas would take the first value for the row's name, and each column for its neighbour's
+        raise BadRequest(f"The CSV cannot be read: row 0 has more values than the header has names ({len(frame.columns)}).")
     given: dict[str, list[Any]] = {}
     for name, kind in manifest.columns.items():
         if name in frame.columns:

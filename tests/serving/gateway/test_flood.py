@@ -85,7 +85,7 @@ def test_requests_sent_ahead_are_all_answered_in_their_order_whatever_their_size
 
 
 def test_callers_who_never_read_small_answers_hold_next_to_nothing(served: Gateway, idle: list[socket.socket]) -> None:
-    """Their answers lie in the system's buffers; what does not fit there is bounded. The last test stops the gateway while they are there."""
+    """Their answers lie in the buffers of the system; the last test stops the gateway while they are still there."""
     before, answered = memory(served), served.metric("understudy_rows_total")
     for one in idle:
         one.connect(("127.0.0.1", served.port))
