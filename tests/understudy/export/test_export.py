@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -22,6 +23,7 @@ from understudy.export.source import source_of
 from understudy.export.wheel import wheel_bytes
 from understudy.main import main
 
+ROOT = Path(__file__).parents[3]
 CODE = "def build(frame):\n    return frame.assign(x=frame['x'] * 0.1)\n"
 ASK = """
 import json, sys, pandas as pd, sales_model
@@ -129,11 +131,28 @@ def test_an_image_is_a_build_context_with_everything_locked(world: tuple[Setting
     assert left.value.code == 2
 
 
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler (cc) is installed")
+def test_the_c_of_a_version_with_the_program_of_the_docs_answers_as_the_version_does(tmp_path: Path, mlflow_database: Path) -> None:
+    settings = build_world(tmp_path / "world", mlflow_database)
+    model = retrain_local(settings, pipeline_of(settings), TRIGGER).model
+    main(typed(settings, "1", "--format", "c", "--output", str(tmp_path)))
+    (program,) = re.findall(r"```c\n(.*?)```", (ROOT / "docs" / "how-to" / "export-a-version.md").read_text(), re.DOTALL)
+    (tmp_path / "main.c").write_text(program)
+    strict = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic"]
+    subprocess.run(["cc", *strict, "-o", "ask", "main.c", "sales_model.c", "-lm"], cwd=tmp_path, check=True, timeout=60)
+    said = subprocess.run([tmp_path / "ask"], capture_output=True, text=True, check=True, timeout=60).stdout
+    rows = pd.DataFrame({"x": [1.5], "shop": ["north"]})
+    (wanted,) = load_package(cached_package(settings, model), model.digest).predict(rows)
+    assert abs(float(said) - wanted) <= 1e-12 * max(1.0, abs(wanted))
+    assert f"Digest {model.digest}" in (tmp_path / "sales_model.h").read_text()
+    assert not re.search(r"malloc|calloc|alloca", (tmp_path / "sales_model.c").read_text())
+
+
 def test_what_cannot_be_exported_is_refused_in_words(
     world: tuple[Settings, ModelRef], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for words, message in (
-        (("1", "--format", "c"), "There is no export to C"),
+        (("1", "--format", "c"), "Version 1 of 'sales' is not written as C. Its features are made by Python code (features:build)"),
         (("9", "--format", "wheel"), "has no version '9'"),
     ):
         with pytest.raises(SystemExit) as left:
