@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 from collections.abc import Collection
 from typing import Any
@@ -76,8 +77,9 @@ def read_csv(text: str, manifest: Manifest, required: Collection[str] = ()) -> C
     import pandas as pd
 
     try:
+        header = next((row for row in csv.reader(io.StringIO(text, newline="")) if row), [])
         frame = pd.read_csv(io.StringIO(text), dtype=str)
-    except ValueError as error:  # pandas' parser errors are ValueErrors
+    except (ValueError, csv.Error) as error:  # pandas' parser errors are ValueErrors
         raise BadRequest(f"The CSV cannot be read: {str(error).strip().splitlines()[0]}.") from None
     if not isinstance(
         frame.index, pd.RangeIndex
@@ -85,6 +87,8 @@ def read_csv(text: str, manifest: Manifest, required: Collection[str] = ()) -> C
         raise BadRequest(f"The CSV cannot be read: row 0 has more values than the header has names ({len(frame.columns)}).")
     given: dict[str, list[Any]] = {}
     for name, kind in manifest.columns.items():
+        if header.count(name) > 1:  # pandas would take the first and call the others by names of its own
+            raise BadRequest(f"Column {shown(name)} was sent twice.")
         if name in frame.columns:
             texts = [None if missing else one for one, missing in zip(frame[name].tolist(), frame[name].isna().tolist(), strict=True)]
             given[name] = texts if kind == "str" else [_parsed(one, kind) for one in texts]

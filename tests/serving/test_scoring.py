@@ -87,6 +87,7 @@ def test_what_is_no_table_is_refused_in_words(body: Any, message: str):
         ("", "The CSV cannot be read"),
         ("temp,hour\n1,2,3\n4,5,6,7\n", "The CSV cannot be read"),
         ("temp,hour,season,holiday\n9,1.5,3,w,true\n9,1.5,3,w,true\n", "row 0 has more values than the header has names (4)."),
+        ('temp,"hour",season,holiday,hour\n1.5,3,w,true,4\n', "Column 'hour' was sent twice."),
         ("temp,hour,season\n1,2,w\n", "Column 'holiday' is missing."),
         ("temp,hour,season,holiday\nwarm,3,w,true\n", "Column 'temp', row 0: 'warm' is not a float."),
         ("temp,hour,season,holiday\n1,3,w,true\ninf,3,w,true\n", "Column 'temp', row 1: 'inf' is not a float."),
