@@ -10,7 +10,9 @@ import pandas as pd
 import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
 from pyarrow import parquet
 
-from adapters.columnar.engine import ask_columnar, failing_rows
+from adapters.checks_there import There
+from adapters.cluster import Cluster
+from adapters.columnar.engine import Elsewhere, ask_columnar, failing_rows, nowhere
 from adapters.columnar.table import Table, open_frame, open_parquet
 from adapters.expectations import ask_great_expectations, write_page
 from adapters.suite_answers import Answer, Asked, read_suite, result_of
@@ -49,6 +51,7 @@ def run_suite_on_files(
     engine: Engine = "auto",
     *,
     positions: bool = True,
+    cluster: Cluster | None = None,
 ) -> SuiteResult:
     """Run a suite on Parquet files that have one schema; what the columnar engine answers is streamed.
 
@@ -56,9 +59,11 @@ def run_suite_on_files(
         suite, docs_dir, code, engine: as for `run_suite`.
         paths: in the order in which rows are counted.
         positions: whether the result names the rows that fail; there may be very many.
+        cluster: whose workers look at parts of the files, under the same paths; what parts cannot tell is decided here.
 
     Raises:
         SpecError: as `run_suite`; or a file is no Parquet.
+        OutsideError: the cluster failed.
     """
     asked = read_suite(suite)
     try:
@@ -67,7 +72,8 @@ def run_suite_on_files(
             if engine == "great_expectations":
                 answers = ask_great_expectations(asked, _read(paths, asked), code)
             else:
-                answers = _both(asked, table, engine, lambda left: _read(paths, left), code, positions=positions)
+                there = nowhere if cluster is None else There(cluster, paths, positions)
+                answers = _both(asked, table, engine, lambda left: _read(paths, left), code, there, positions=positions)
     except (pa.ArrowInvalid, OSError) as error:
         raise SpecError(f"{paths[0]} cannot be read: {str(error).strip().splitlines()[0]}.", "Give Parquet files.") from error
     return _told(suite, rows, answers, docs_dir)
@@ -83,8 +89,8 @@ def write_failing(suite: dict[str, Any], paths: Sequence[Path], answer: SuiteRes
         reasons: name of the column that says what a row fails.
     """
     asked = {one.position: one for one in read_suite(suite)}
-    ours = [asked[place] for place in which if answer.results[place].engine == "columnar"]
-    others = {one.name: one.rows for one in (answer.results[place] for place in which) if one.engine != "columnar"}
+    ours = [asked[place] for place in which if answer.results[place].engine != "great_expectations"]
+    others = {one.name: one.rows for one in (answer.results[place] for place in which) if one.engine == "great_expectations"}
     rows = 0
     with open_parquet(paths) as table, parquet_groups(to, {}) as groups:
         for batch in failing_rows(ours, others, table, reasons):
@@ -99,10 +105,11 @@ def _both(
     engine: Engine,
     frame: Callable[[list[Asked]], pd.DataFrame],
     code: Path | None,
+    elsewhere: Elsewhere = nowhere,
     *,
     positions: bool = True,
 ) -> list[Answer]:
-    answers, left = ([], asked) if table is None else ask_columnar(asked, table, positions=positions)
+    answers, left = ([], asked) if table is None else ask_columnar(asked, table, positions=positions, elsewhere=elsewhere)
     if left and engine == "columnar":
         kinds = ", ".join(f"{one.kind} (number {one.position + 1})" for one in left[:3])
         raise SpecError(f"The columnar engine cannot answer {kinds}.", "Write checks.engine: auto, which gives it to Great Expectations.")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any, TypeVar
 
-from adapters.environment import pinned_requirements
+from adapters.environment import computed_with
 from adapters.settings import Settings
 from contracts.compute import Compute
 from contracts.errors import OutsideError, UsageError
@@ -19,18 +20,24 @@ _R = TypeVar("_R")
 
 
 class Cluster:
-    """A connection to a scheduler whose workers have what a package was fitted with."""
+    """A connection to a scheduler whose workers have what is here.
+
+    Attributes:
+        slots: how much the workers do at once.
+    """
 
     def __init__(self, client: Any, address: str) -> None:
         self._client = client
         self._address = address
+        self.slots = 1
 
-    def each(self, function: Callable[..., _R], items: Sequence[Any], *shared: Any) -> Iterator[tuple[int, _R]]:
+    def each(self, function: Callable[..., _R], items: Iterable[Any], *shared: Any) -> Iterator[tuple[int, _R]]:
         """Call `function(item, *shared)` on the workers and yield each item's place and result, in the order in which they are done.
 
         Args:
             function: of a module that the workers have.
-            items: sent one by one. shared: sent to every worker once.
+            items: taken and sent as there is room: two for each that the workers do at once are on their way. shared: sent to every
+                worker once.
 
         Raises:
             UnderstudyError: what the function raised.
@@ -38,15 +45,25 @@ class Cluster:
         """
         with _told(self._address):
             there = [self._client.scatter(one, broadcast=True, hash=False) for one in shared]
-            places = {self._client.submit(function, item, *there, pure=False, retries=_RETRIES): at for at, item in enumerate(items)}
+            coming, under_way, done = enumerate(items), dict[Any, int](), _dask().as_completed(loop=self._client.loop)
+
+            def send(room: int) -> None:
+                for at, item in islice(coming, room):
+                    future = self._client.submit(function, item, *there, pure=False, retries=_RETRIES)
+                    under_way[future] = at
+                    done.add(future)
+
             try:
-                for future in _dask().as_completed(places, loop=self._client.loop):
-                    yield places[future], future.result()
+                send(2 * self.slots)
+                for future in done:
+                    at, result = under_way.pop(future), future.result()
+                    send(1)
+                    yield at, result
             finally:
-                self._client.cancel(list(places), force=True)
+                self._client.cancel(list(under_way), force=True)
 
     def look(self) -> None:
-        """Make sure that there are workers, and that each has the versions that are here.
+        """Make sure that there are workers, that each has the versions that are here, and note how much they do at once.
 
         Raises:
             OutsideError: there is no worker.
@@ -54,16 +71,17 @@ class Cluster:
         """
         with _told(self._address):
             try:
-                found = self._client.run(pinned_requirements)
+                found = self._client.run(computed_with)
             except ModuleNotFoundError as error:
                 raise UsageError(f"The workers at {self._address} lack Understudy: {error}.", "Install it there as it is here.") from error
         if not found:
             raise OutsideError(f"The Dask scheduler at {self._address} has no worker.", "Start some: dask worker ADDRESS")
-        here = pinned_requirements()
+        here = computed_with()
         for worker, there in found.items():
             other = [f"{mine} here and {theirs} there" for mine, theirs in zip(here, there, strict=True) if mine != theirs]
             if other:
                 raise UsageError(f"The Dask worker {worker} answers otherwise: {'; '.join(other)}.", "Install there what is here.")
+        self.slots = max(1, sum(self._client.nthreads().values()))
 
 
 @contextmanager

@@ -32,5 +32,10 @@ def pinned_requirements() -> list[str]:
     return [f"{name}=={importlib.metadata.version(name)}" for name in FITTED_WITH]
 
 
+def computed_with() -> list[str]:
+    """Return `name==version` of what answers, checks and the bytes of tables depend on."""
+    return pinned_requirements() + [f"{name}=={importlib.metadata.version(name)}" for name in ("duckdb", "pyarrow")]
+
+
 def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()

@@ -52,6 +52,19 @@ def row_groups(path: Path) -> list[int]:
     return [known.row_group(number).num_rows for number in range(known.num_row_groups)]
 
 
+def cut(sizes: Sequence[int], rows: int) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """Yield parts: rows before it, and its row groups, joined until they have at least so many rows; a row group is never split."""
+    start, held, count = 0, [], 0
+    for index, size in enumerate(sizes):
+        held.append(index)
+        count += size
+        if count >= rows:
+            yield start, tuple(held)
+            start, held, count = start + count, [], 0
+    if count:
+        yield start, tuple(held)
+
+
 def part_of(path: Path) -> tuple[int, dict[str, str]] | None:
     """Return the rows and the metadata of a Parquet file that may not be there, or None."""
     if not path.is_file():

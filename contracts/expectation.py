@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-EngineName = Literal["columnar", "great_expectations"]
+EngineName = Literal["columnar", "cluster", "great_expectations"]  # cluster: the columnar engine, on the workers of one
 
 
 class RowSeverity(StrEnum):

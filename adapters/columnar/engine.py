@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,30 +11,79 @@ import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
 
 from adapters.columnar.columns import quoted, text
 from adapters.columnar.known import plan_of
-from adapters.columnar.plans import EXAMPLES, Plan, RowPlan, Undecided, ValuePlan
+from adapters.columnar.plans import EXAMPLES, Plan, RowPlan, Undecided
 from adapters.columnar.table import ROW, Table
 from adapters.suite_answers import Answer, Asked, reason_of
 
 
-def ask_columnar(asked: Iterable[Asked], table: Table, *, positions: bool = True) -> tuple[list[Answer], list[Asked]]:
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """The rows that fail an expectation.
+
+    Attributes:
+        count: how many. rows: their positions, where these are wanted.
+        first: of the first ones, position and the values that are shown.
+    """
+
+    count: int
+    rows: Sequence[int]
+    first: Sequence[tuple[int, tuple[Any, ...]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What others found in a table, which they taught their sums and sets.
+
+    Attributes:
+        positions: of the expectations that are told by it. failing: what fails of them, likewise by position.
+    """
+
+    positions: frozenset[int] = frozenset()
+    failing: Mapping[int, Failing] = field(default_factory=dict)
+
+
+Elsewhere = Callable[[Sequence[Plan], Table], Told]
+
+
+def nowhere(_plans: Sequence[Plan], _table: Table) -> Told:
+    """Nobody looks at parts of the table."""
+    return Told()
+
+
+def ask_columnar(
+    asked: Iterable[Asked], table: Table, *, positions: bool = True, elsewhere: Elsewhere = nowhere
+) -> tuple[list[Answer], list[Asked]]:
     """Return the answers to what can be decided here, and the expectations that are left to Great Expectations.
 
     Args:
         positions: whether the positions of failing rows are wanted; examples are always.
+        elsewhere: looks at the table first; what it did not learn is asked here.
     """
     plans = [(one, plan_of(one, table.layout)) for one in asked]
     known = [plan for _, plan in plans if plan is not None]
     left = [one for one, plan in plans if plan is None]
+    told = elsewhere(known, table)
     table.learn(["count(*)", *(sum_ for plan in known for sum_ in plan.sums)])
-    ready = [_counted(plan, table, number) if isinstance(plan, RowPlan) and plan.keys else plan for number, plan in enumerate(known)]
-    where = _positions([plan for plan in ready if isinstance(plan, RowPlan)], table) if positions else {}
+    here = [plan for plan in known if isinstance(plan, RowPlan) and plan.asked.position not in told.failing]
+    failing = {**told.failing, **failing_of(here, table, positions=positions)}
     answers = []
-    for plan in ready:
+    for plan in known:
         try:
-            answers.append(_answer(plan, table, where))
+            answers.append(_answer(plan, table, failing[plan.asked.position]) if isinstance(plan, RowPlan) else plan.answer(table))
         except Undecided:
             left.append(plan.asked)
-    return answers, left
+    return [replace(one, engine="cluster") if one.asked.position in told.positions else one for one in answers], left
+
+
+def failing_of(plans: Sequence[RowPlan], table: Table, *, positions: bool) -> dict[int, Failing]:
+    """Return the rows that fail, by position of the expectation; the table has learned the plans' sums."""
+    ready = [_counted(plan, table, number) if plan.keys else plan for number, plan in enumerate(plans)]
+    where = _positions(ready, table) if positions else {}
+    found = {}
+    for plan in ready:
+        count, at = plan.failed(table), plan.asked.position
+        found[at] = Failing(count, where.get(at, ()), _first(plan, table) if count else ())
+    return found
 
 
 def failing_rows(plans_of: Iterable[Asked], positions: Mapping[str, Sequence[int]], table: Table, reasons: str) -> Iterator[pa.RecordBatch]:
@@ -91,19 +140,16 @@ def _positions(plans: Sequence[RowPlan], table: Table) -> dict[int, list[int]]:
     return found
 
 
-def _answer(plan: Plan, table: Table, where: dict[int, list[int]]) -> Answer:
-    if isinstance(plan, ValuePlan):
-        return plan.answer(table)
-    judged, failed, rows = plan.judged(table), plan.failed(table), table.rows
+def _answer(plan: RowPlan, table: Table, failing: Failing) -> Answer:
+    judged, failed, rows = plan.judged(table), failing.count, table.rows
     counted = rows if plan.of_all else judged
     success = counted == 0 or (counted - failed) / counted >= plan.mostly
-    examples = _examples(plan, table) if failed else []
-    at = where.get(plan.asked.position, [])
+    at = list(failing.rows)
     result: dict[str, Any] = {
         "element_count": rows,
         "unexpected_count": failed,
         "unexpected_percent": 100 * failed / counted if counted else None,
-        "partial_unexpected_list": examples,
+        "partial_unexpected_list": _examples(plan, table, failing),
         "partial_unexpected_index_list": at[:EXAMPLES],
         "unexpected_index_list": at,
     }
@@ -116,12 +162,18 @@ def _answer(plan: Plan, table: Table, where: dict[int, list[int]]) -> Answer:
     return Answer(plan.asked, success, result, "columnar")
 
 
-def _examples(plan: RowPlan, table: Table) -> list[Any]:
-    """Return the first failing values, as Great Expectations lists them."""
+def _first(plan: RowPlan, table: Table) -> list[tuple[int, tuple[Any, ...]]]:
     values = ", ".join(one.sql for one in plan.shown)
-    found = table.ask(f"SELECT {values} FROM rows WHERE {plan.failing} ORDER BY {ROW} LIMIT {EXAMPLES}")  # noqa: S608  # ours
+    found = table.ask(f"SELECT {ROW}, {values} FROM rows WHERE {plan.failing} ORDER BY {ROW} LIMIT {EXAMPLES}")  # noqa: S608  # ours
+    return [(int(at), tuple(those)) for at, *those in found]
+
+
+def _examples(plan: RowPlan, table: Table, failing: Failing) -> list[Any]:
+    """Return the first failing values, as Great Expectations lists them."""
     holes = [table.filled(one.sql) < table.rows for one in plan.shown]
-    shown = [tuple(one.shown(value, holes=hole) for one, value, hole in zip(plan.shown, row, holes, strict=True)) for row in found]
+    shown = [
+        tuple(one.shown(value, holes=hole) for one, value, hole in zip(plan.shown, row, holes, strict=True)) for _, row in failing.first
+    ]
     if plan.form == "record":
         return [dict(zip([one.name for one in plan.shown], row, strict=True)) for row in shown]
     return shown if plan.form == "pair" else [row[0] for row in shown]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from adapters.columnar.columns import Column, Layout
-from adapters.columnar.table import Table
+from adapters.columnar.table import Distinct, Table
 from adapters.suite_answers import Answer, Asked, plain
 
 EXAMPLES = 20  # as many as Great Expectations lists in part
@@ -70,11 +70,15 @@ class ValuePlan:
     Attributes:
         sums: the aggregates that it wants to know.
         judge: success and Great Expectations' result; may ask the table more. Raises Undecided.
+        distinct: the sets of values that it wants to know.
+        whole: it needs the table as a whole: what it wants to know of parts cannot be put together.
     """
 
     asked: Asked
     sums: list[str]
     judge: Callable[[Table], tuple[bool, dict[str, Any]]]
+    distinct: tuple[Distinct, ...] = ()
+    whole: bool = False
 
     def answer(self, table: Table) -> Answer:
         """Return what the table says to it."""

@@ -28,17 +28,52 @@ ROW = '"understudy row"'
 MEMORY = "448MB"  # of DuckDB's own; beyond it goes to disk
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Some of the rows of Parquet files.
+
+    Attributes:
+        first: number of the first file's first row.
+        within: SQL: of one file, the rows from here to there; they are read without the others.
+        keys: SQL: the rows whose keys are of this share.
+    """
+
+    first: int = 0
+    within: str = "TRUE"
+    keys: str = "TRUE"
+
+
+WHOLE = Share()
+
+
+@dataclass(frozen=True, slots=True)
+class Distinct:
+    """The distinct values of a column that are not missing.
+
+    Attributes:
+        of: SQL of the column.
+        where: SQL: of these rows only.
+        listed: how many are listed, the least first; all of them where None.
+    """
+
+    of: str
+    where: str = "TRUE"
+    listed: int | None = 0
+
+
 @dataclass(slots=True)
 class Table:
     """An open table.
 
     Attributes:
         known: what was asked for already, by its SQL.
+        sets: how many values are distinct, and those that are listed, likewise.
     """
 
     layout: Layout
     database: DuckDBPyConnection
     known: dict[str, Any] = field(default_factory=dict)
+    sets: dict[Distinct, tuple[int, list[Any]]] = field(default_factory=dict)
 
     def learn(self, sums: Sequence[str]) -> None:
         """Compute aggregates over all rows, all of them in one pass."""
@@ -62,6 +97,16 @@ class Table:
         self.learn([f"count({sql})"])
         return int(self.known[f"count({sql})"])
 
+    def distinct(self, asked: Distinct) -> tuple[int, list[Any]]:
+        """Return how many values are distinct, and those that are listed, in order."""
+        if asked not in self.sets:
+            values = f"(SELECT DISTINCT {asked.of} AS v FROM rows WHERE {asked.of} IS NOT NULL AND ({asked.where}))"  # noqa: S608  # plans quote
+            count = int(self.ask(f"SELECT count(*) FROM {values}")[0][0])  # noqa: S608  # as above
+            limit = "" if asked.listed is None else f" LIMIT {asked.listed}"
+            listed = [] if asked.listed == 0 else self.ask(f"SELECT v FROM {values} ORDER BY v{limit}")  # noqa: S608  # as above
+            self.sets[asked] = count, [one for (one,) in listed]
+        return self.sets[asked]
+
 
 @contextmanager
 def open_frame(frame: pd.DataFrame) -> Iterator[Table | None]:
@@ -84,21 +129,27 @@ def open_frame(frame: pd.DataFrame) -> Iterator[Table | None]:
 
 
 @contextmanager
-def open_parquet(paths: Sequence[Path]) -> Iterator[Table]:
-    """Open Parquet files that have one schema; their rows are numbered through."""
+def open_parquet(paths: Sequence[Path], share: Share = WHOLE, threads: int | None = None) -> Iterator[Table]:
+    """Open Parquet files that have one schema, or a share of them; their rows are numbered through.
+
+    Args:
+        paths: in the order in which rows are counted.
+        share: which rows.
+        threads: that may work at once; one a core where None.
+    """
     schema = parquet.read_schema(paths[0])
-    first, starts = 0, []
+    first, starts = share.first, []
     for path in paths:
         starts.append(first)
         first += parquet.read_metadata(path).num_rows
     files = ", ".join(text(str(path)) for path in paths)
-    offset = f"[{', '.join(map(str, starts))}][CAST(file_index AS BIGINT) + 1]" if len(paths) > 1 else "0"
-    stored = f"(SELECT *, file_row_number + {offset} AS {ROW} FROM read_parquet([{files}]))"  # noqa: S608  # names are quoted
-    with open_database(MEMORY, cores()) as database:
-        yield _opened(database, layout_of(schema), stored)
+    offset = f"[{', '.join(map(str, starts))}][CAST(file_index AS BIGINT) + 1]" if len(paths) > 1 else str(share.first)
+    stored = f"(SELECT *, file_row_number + {offset} AS {ROW} FROM read_parquet([{files}]) WHERE {share.within})"  # noqa: S608  # names are quoted
+    with open_database(MEMORY, threads or cores()) as database:
+        yield _opened(database, layout_of(schema), stored, share.keys)
 
 
-def _opened(database: DuckDBPyConnection, layout: Layout, stored: str) -> Table:
+def _opened(database: DuckDBPyConnection, layout: Layout, stored: str, where: str = "TRUE") -> Table:
     canonical = "".join(f", {one.raw} AS {one.sql}" for one in layout.columns.values())
-    database.execute(f"CREATE VIEW rows AS SELECT *{canonical} FROM {stored}")  # noqa: S608  # names are quoted
+    database.execute(f"CREATE VIEW rows AS SELECT * FROM (SELECT *{canonical} FROM {stored}) WHERE {where}")  # noqa: S608  # names are quoted
     return Table(layout, database)

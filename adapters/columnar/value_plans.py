@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from pandas.core.dtypes import dtypes
 
 from adapters.columnar.columns import NUMBERS, Column, Kind
 from adapters.columnar.plans import Given, Undecided, ValuePlan, between
-from adapters.columnar.table import Table
+from adapters.columnar.table import Distinct, Table
 
 _SELECTED = 20_000_000  # values; beyond it they are sorted, which may go to disk
 _LISTED = 20
@@ -38,22 +38,25 @@ def extreme(function: str) -> Callable[[Given], ValuePlan | None]:
     return build
 
 
-def moment(function: str) -> Callable[[Given], ValuePlan | None]:
-    """Return the builder for `avg`, `sum` or `stddev_samp`; infinite numbers are left to pandas."""
+def moment(function: Literal["avg", "sum", "stddev_samp"]) -> Callable[[Given], ValuePlan | None]:
+    """Return the builder for a mean, a sum or a deviation; infinite numbers are left to pandas."""
 
     def build(given: Given) -> ValuePlan | None:
         column = _limited(given, NUMBERS)
         if column is None:
             return None
         finite = column.sql if column.kind == "int" else f"CASE WHEN isfinite({column.sql}) THEN {column.sql} END"
-        sql, counts = f"{function}({finite})", [f"count({column.sql})", f"count({finite})"]
+        sql, counts = f"{'sum' if function == 'avg' else function}({finite})", [f"count({column.sql})", f"count({finite})"]
 
         def value(table: Table) -> Any:
-            if table.known[counts[0]] != table.known[counts[1]]:
+            found, count = table.known[sql], table.known[counts[0]]
+            if count != table.known[counts[1]]:
                 raise Undecided
-            return 0 if function == "sum" and table.known[sql] is None else table.known[sql]
+            if function == "avg":
+                return found / count if count else None
+            return 0 if function == "sum" and found is None else found
 
-        return _judged(given, [sql, *counts], value)
+        return _judged(given, [sql, *counts], value, whole=function == "stddev_samp")
 
     return build
 
@@ -71,7 +74,7 @@ def median(given: Given) -> ValuePlan | None:
         low, high = _ordered(table, column, [(count - 1) // 2, count // 2])
         return (float(low) + float(high)) / 2
 
-    return _judged(given, [f"count({column.sql})"], value)
+    return _judged(given, [f"count({column.sql})"], value, whole=True)
 
 
 def quantiles(given: Given) -> ValuePlan | None:
@@ -91,13 +94,16 @@ def quantiles(given: Given) -> ValuePlan | None:
         observed = {"quantiles": asked["quantiles"], "values": found}
         return all(met), {"observed_value": observed, "details": {"success_details": met}}
 
-    return ValuePlan(given.asked, [f"count({column.sql})"], judge)
+    return ValuePlan(given.asked, [f"count({column.sql})"], judge, whole=True)
 
 
 def unique_count(given: Given) -> ValuePlan | None:
     """So many values are distinct."""
     column = _limited(given, None)
-    return None if column is None else _judged(given, [], lambda table: _distinct(table, column))
+    if column is None:
+        return None
+    values = Distinct(column.sql)
+    return _judged(given, [], lambda table: table.distinct(values)[0], (values,))
 
 
 def unique_share(given: Given) -> ValuePlan | None:
@@ -105,12 +111,13 @@ def unique_share(given: Given) -> ValuePlan | None:
     column = _limited(given, None)
     if column is None:
         return None
+    values = Distinct(column.sql)
 
     def value(table: Table) -> float:
         count = table.filled(column.sql)
-        return _distinct(table, column) / count if count else 0
+        return table.distinct(values)[0] / count if count else 0
 
-    return _judged(given, [f"count({column.sql})"], value)
+    return _judged(given, [f"count({column.sql})"], value, (values,))
 
 
 def filled_share(given: Given) -> ValuePlan | None:
@@ -132,21 +139,20 @@ def distinct_set(*, may_lack: bool, may_add: bool) -> Callable[[Given], ValuePla
         if None in told:
             return None
         these = ", ".join(map(str, told))
+        others = Distinct(column.sql, f"{column.sql} NOT IN ({these})", _LISTED)
+        wanted = Distinct(column.sql, f"{column.sql} IN ({these})", None)
 
         def judge(table: Table) -> tuple[bool, dict[str, Any]]:
             result: dict[str, Any] = {"observed_value": None}
             if not may_add:
-                others = f"(SELECT DISTINCT {column.sql} AS v FROM rows WHERE {column.sql} NOT IN ({these}))"  # noqa: S608  # ours
-                result["unexpected_count"] = table.ask(f"SELECT count(*) FROM {others}")[0][0]  # noqa: S608  # ours
-                listed = table.ask(f"SELECT v FROM {others} ORDER BY v LIMIT {_LISTED}")  # noqa: S608  # ours
-                result["partial_unexpected_list"] = [one for (one,) in listed]
+                count, listed = table.distinct(others)
+                result |= {"unexpected_count": count, "partial_unexpected_list": listed}
             if not may_lack:
-                found = {one for (one,) in table.ask(f"SELECT DISTINCT {column.sql} FROM rows WHERE {column.sql} IN ({these})")}  # noqa: S608  # ours
-                lacking = sorted(set(members) - found)
+                lacking = sorted(set(members) - set(table.distinct(wanted)[1]))
                 result |= {"missing_count": len(lacking), "partial_missing_list": lacking[:_LISTED]}
             return not result.get("unexpected_count") and not result.get("missing_count"), result
 
-        return ValuePlan(given.asked, [], judge)
+        return ValuePlan(given.asked, [], judge, (*(() if may_add else (others,)), *(() if may_lack else (wanted,))))
 
     return build
 
@@ -190,21 +196,16 @@ def _limited(given: Given, kinds: tuple[Kind, ...] | None) -> Column | None:
     return column if all(isinstance(one, int | float) and not isinstance(one, bool) for one in limits) else None
 
 
-def _judged(given: Given, sums: list[str], value: Callable[[Table], Any]) -> ValuePlan:
+def _judged(
+    given: Given, sums: list[str], value: Callable[[Table], Any], distinct: tuple[Distinct, ...] = (), *, whole: bool = False
+) -> ValuePlan:
     kwargs: Mapping[str, Any] = given.kwargs
 
     def judge(table: Table) -> tuple[bool, dict[str, Any]]:
         found = value(table)
         return between(found, kwargs), {"observed_value": found}
 
-    return ValuePlan(given.asked, sums, judge)
-
-
-def _distinct(table: Table, column: Column) -> int:
-    sql = f"SELECT count(*) FROM (SELECT DISTINCT {column.sql} FROM rows WHERE {column.sql} IS NOT NULL)"  # noqa: S608  # ours
-    if sql not in table.known:
-        table.known[sql] = table.ask(sql)[0][0]
-    return int(table.known[sql])
+    return ValuePlan(given.asked, sums, judge, distinct, whole)
 
 
 def _ordered(table: Table, column: Column, places: list[int]) -> list[Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adapters.sources.file_kinds import is_parquet, is_table
-from adapters.table_stream import row_groups
+from adapters.table_stream import cut, row_groups
 from contracts.errors import SpecError, UsageError
 
 
@@ -75,21 +75,8 @@ def plan(inputs: Sequence[Path], rows_per_part: int) -> Iterator[Task]:
         if not is_parquet(path):
             yield Task(path.absolute(), label, fingerprint, None, 0, 0)
             continue
-        for number, (start, groups) in enumerate(_cut(row_groups(path), rows_per_part)):
+        for number, (start, groups) in enumerate(cut(row_groups(path), rows_per_part)):
             yield Task(path.absolute(), label, fingerprint, groups, start, number)
-
-
-def _cut(sizes: Sequence[int], rows: int) -> Iterator[tuple[int, tuple[int, ...]]]:
-    """Join row groups until a part has at least so many rows; a row group is never split."""
-    start, held, count = 0, [], 0
-    for index, size in enumerate(sizes):
-        held.append(index)
-        count += size
-        if count >= rows:
-            yield start, tuple(held)
-            start, held, count = start + count, [], 0
-    if count:
-        yield start, tuple(held)
 
 
 def _labels(inputs: Sequence[Path]) -> list[str]:

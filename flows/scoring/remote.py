@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -68,6 +68,10 @@ class OnCluster:
 
     def predict(self, frame: pd.DataFrame) -> np.ndarray:
         """Answer rows, as `LoadedPackage.predict`."""
-        needed = blocks(frame[[name for name in self.manifest.columns if name in frame]])
+        return np.concatenate(self.predict_blocks(blocks(frame)))
+
+    def predict_blocks(self, frames: Iterable[pd.DataFrame]) -> list[np.ndarray]:
+        """Answer each of some blocks; they are taken as the workers have room for them, and few are held at once."""
+        needed = (frame[[name for name in self.manifest.columns if name in frame]] for frame in frames)
         found = dict(self._cluster.each(predict_there, needed, self._shipped))
-        return np.concatenate([found[place] for place in range(len(needed))])
+        return [found[place] for place in range(len(found))]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
+from adapters import checks_there
 from adapters.checks import run_suite, run_suite_on_files, write_failing
+from adapters.cluster import cluster_of
 from adapters.data_repo import DataRepo
 from adapters.pipeline_files import Pipeline
 from adapters.settings import Settings
 from adapters.sources.file_kinds import is_parquet, read_table
+from adapters.table_stream import count_rows
 from contracts.columns import EVENT_TIME
 from contracts.errors import UsageError
 from contracts.expectation import RowSeverity, SuiteResult
@@ -20,15 +24,19 @@ from flows.stages.clock import traffic_now
 from flows.stages.history import history_of
 
 
-def check_file(pipeline: Pipeline, file: Path) -> SuiteResult:
+def check_file(settings: Settings, pipeline: Pipeline, file: Path) -> SuiteResult:
     """Run the pipeline's suite on a file; a Parquet file may be of any size, and its failing rows are counted, not listed.
 
+    A Parquet file of more rows than a part goes to the Dask cluster that the settings or the spec name.
+
     Raises:
-        UsageError: there is no suite. SpecError: file or suite is not what it should be.
+        UsageError: there is no suite. SpecError: file or suite is not what it should be. OutsideError: the cluster failed.
     """
     suite, source, engine = _suite(pipeline), pipeline.spec.source, pipeline.spec.checks.engine
     if is_parquet(file):
-        return run_suite_on_files(suite, [file], None, pipeline.expectations, engine, positions=False)
+        many = engine != "great_expectations" and (count_rows(file) or 0) > checks_there.ROWS_PER_PART
+        with cluster_of(settings, pipeline.spec.compute) if many else nullcontext() as cluster:
+            return run_suite_on_files(suite, [file], None, pipeline.expectations, engine, positions=False, cluster=cluster)
     return run_suite(
         suite, read_table(file, source if isinstance(source, TableFiles) else TableFiles()), None, pipeline.expectations, engine
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,15 +119,19 @@ def _reading(spec: PipelineSpec, held_out: Path) -> tuple[_Ask, pd.DataFrame]:
 
 def _streamed(package: Answering, path: Path, places: np.ndarray) -> Answers:
     """Return what a package says to the rows at these places of a Parquet file, which is read a piece at a time."""
-    names = list(package.manifest.columns)
-    said, first = [], 0
+    pieces = _pieces(list(package.manifest.columns), path, places)
+    said = package.predict_blocks(pieces) if isinstance(package, OnCluster) else [_answers(package, one).values for one in pieces]
+    return Answers(np.concatenate(said), package.manifest.classes)
+
+
+def _pieces(names: list[str], path: Path, places: np.ndarray) -> Iterator[pd.DataFrame]:
+    """Yield these columns of the rows at these places, none of them empty."""
+    first = 0
     for frame, _ in read_chunks(path, Wanted(names, (), ()), _ROWS_AT_ONCE):
         low, high = np.searchsorted(places, [first, first + len(frame)])
-        here = frame.iloc[places[low:high] - first]
-        if not here.empty:
-            said.append(_answers(package, here).values)
+        if low < high:
+            yield frame.iloc[places[low:high] - first]
         first += len(frame)
-    return Answers(np.concatenate(said), package.manifest.classes)
 
 
 def _recorded(rows: pd.DataFrame, said: Answers) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -18,16 +19,15 @@ from adapters.settings import Settings
 from contracts.compute import Compute
 from contracts.errors import OutsideError, UsageError
 from contracts.rollout import Act, Decision, ModelRef, Phase, Route, fresh_state
+from contracts.train import Sample
 from flows.score import Sizes, score
 from flows.scoring import blocks, remote
 from flows.stages import evaluate
 from flows.stages.fit import FitResult, fit_stage
 from flows.stages.ingest import ingest
 from flows.stages.work import Work
-from tests.dask_cluster import dask_cluster
 from tests.flows.stages.retrain_world import NAME, at, build_world, pipeline_of, table
 
-__all__ = ["dask_cluster"]
 CODE = "def build(frame):\n    return frame.assign(x=frame['x'] * 0.1)\n"
 
 
@@ -90,6 +90,41 @@ def test_the_evaluation_is_the_same_bytes_with_the_rows_answered_by_two_workers(
     assert [path.read_bytes() for path in written] == here
 
 
+def test_a_streamed_evaluation_is_the_same_bytes_with_its_pieces_answered_by_two_workers(
+    world: tuple[Settings, FitResult, Path], dask_cluster: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, fitted, folder = world
+    for module, name, value in ((evaluate, "_WHOLE", 100), (evaluate, "_ROWS_AT_ONCE", 50), (evaluate, "BLOCK_ROWS", 50)):
+        monkeypatch.setattr(module, name, value)
+    work, pipeline = Work(folder), pipeline_of(settings)
+    train = pipeline.spec.train.model_copy(update={"sample": Sample(rows=1000)})
+    spec = pipeline.spec.model_copy(update={"train": train})
+    written = (work.result("evaluate"), work.predictions, work.answers, work.error_over_time)
+    evaluate.evaluate_stage(settings, replace(pipeline, spec=spec), fitted, None, folder)
+    here = [path.read_bytes() for path in written]
+    asked: list[int] = []
+    real = remote.OnCluster.predict_blocks
+    monkeypatch.setattr(
+        remote.OnCluster, "predict_blocks", lambda model, rows: real(model, (asked.append(len(one)) or one for one in rows))
+    )
+    evaluate.evaluate_stage(replace(settings, dask=dask_cluster), replace(pipeline, spec=spec), fitted, None, folder)
+    assert asked == [50, 50, 50, 50, 40]
+    assert [path.read_bytes() for path in written] == here
+
+
+def test_two_items_for_each_thing_that_the_workers_do_at_once_are_under_way_and_no_more(
+    world: tuple[Settings, FitResult, Path], dask_cluster: str
+) -> None:
+    taken: list[int] = []
+    found = {}
+    with cluster_of(replace(world[0], dask=dask_cluster), Compute()) as connected:
+        assert connected is not None
+        for done, (place, answer) in enumerate(connected.each(operator.neg, (taken.append(one) or one for one in range(30)))):
+            found[place] = answer
+            assert len(taken) == min(30, done + 1 + 2 * 2)
+    assert found == {one: -one for one in range(30)}
+
+
 def test_a_mistake_in_the_rows_is_said_as_it_is_here(world: tuple[Settings, FitResult, Path], dask_cluster: str, tmp_path: Path) -> None:
     settings, *_ = world
     pd.DataFrame({"shop": ["north"]}).to_csv(tmp_path / "a.csv", index=False)
@@ -111,7 +146,7 @@ def test_a_cluster_that_is_not_there_not_named_or_other_than_this_machine_is_nam
         pass
     monkeypatch.setattr(cluster, "_CONNECT_SECONDS", 10.0)
     here = os.getpid()
-    monkeypatch.setattr(cluster, "pinned_requirements", lambda: ["numpy==2" if os.getpid() == here else "numpy==1"])
+    monkeypatch.setattr(cluster, "computed_with", lambda: ["numpy==2" if os.getpid() == here else "numpy==1"])
     with (
         pytest.raises(UsageError, match="answers otherwise: numpy==2 here and numpy==1 there"),
         cluster_of(replace(settings, dask=dask_cluster), Compute()),

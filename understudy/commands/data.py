@@ -143,7 +143,7 @@ def check(ctx: click.Context, pipeline: str, file: Path | None, aside: Path | No
     loaded = load_pipeline(settings, pipeline)
     if aside is not None and (file is None or not is_parquet(file)):
         raise UsageError("--aside needs a Parquet FILE.", "Name one.")
-    answer, history = check_snapshot(settings, loaded) if file is None else (check_file(loaded, file), ())
+    answer, history = check_snapshot(settings, loaded) if file is None else (check_file(settings, loaded, file), ())
     found = [*suite_lines(answer), *history_lines(loaded.spec.checks, history)]
     if options.as_json:
         show({**plain(answer), "history": history, "checks": found}, [], as_json=True)
