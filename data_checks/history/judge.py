@@ -41,33 +41,35 @@ def history_columns(spec: PipelineSpec) -> list[str]:
     return [EVENT_TIME] if checks.volume is not None else []
 
 
-def judge_history(spec: PipelineSpec, batch: pd.DataFrame, history: History) -> tuple[Verdict, ...]:
+def judge_history(spec: PipelineSpec, batch: pd.DataFrame, history: History, times: pd.Series | None = None) -> tuple[Verdict, ...]:
     """Return the verdicts of every check that `checks` asks for; a batch without rows is judged by its age alone.
 
     Args:
         spec: whose checks.
         batch: the rows that would become part of the next snapshot, with event_time.
         history: what came before.
+        times: event times of all rows, where the batch holds only some of them, evenly spaced.
     """
     checks, found = spec.checks, list[Verdict]()
-    newest = max([one for one in (history.newest, None if batch.empty else batch[EVENT_TIME].max()) if one is not None], default=None)
+    times = batch[EVENT_TIME] if times is None else times
+    newest = max([one for one in (history.newest, None if batch.empty else times.max()) if one is not None], default=None)
     if checks.freshness is not None and newest is not None:
         found.append(freshness(checks.freshness, newest, history.now))
     if batch.empty:
         return tuple(found)
     if checks.gaps is not None:
-        found.append(gaps(checks.gaps, batch[EVENT_TIME], history.newest))
-    return (*found, *_against_rows(spec, batch, history.rows))
+        found.append(gaps(checks.gaps, times, history.newest))
+    return (*found, *_against_rows(spec, batch, times, history.rows))
 
 
-def _against_rows(spec: PipelineSpec, batch: pd.DataFrame, reference: pd.DataFrame) -> list[Verdict]:
+def _against_rows(spec: PipelineSpec, batch: pd.DataFrame, times: pd.Series, reference: pd.DataFrame) -> list[Verdict]:
     checks, columns = spec.checks, spec.columns
     asked = {name: getattr(checks, name) for name in ("volume", "distribution", "association") if getattr(checks, name) is not None}
     if reference.empty:
         return [not_judged(name, "there is no snapshot before this batch.") for name in asked]
     found = list[Verdict]()
     if checks.volume is not None:
-        found.append(volume(checks.volume, batch[EVENT_TIME], reference[EVENT_TIME], columns.timezone))
+        found.append(volume(checks.volume, times, reference[EVENT_TIME], columns.timezone))
     if checks.distribution is not None:
         found += distribution(checks.distribution, batch, reference, [*columns.features.all, columns.target])
     if checks.association is not None:

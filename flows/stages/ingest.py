@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from adapters.batch import Batch
 from adapters.data_repo import DataRepo
+from adapters.joined import joined
 from adapters.pipeline_files import Pipeline
 from adapters.quarantine_files import QuarantineFiles, span_of
 from adapters.settings import Settings
@@ -20,7 +22,7 @@ from contracts.expectation import SuiteResult
 from contracts.snapshot import Snapshot
 from contracts.spec import PipelineSpec
 from contracts.verdict import Outcome, Verdict
-from data_checks.history.judge import History, judge_history
+from data_checks.history.judge import History, history_columns, judge_history
 from data_checks.quarantine import REASONS, Split, split
 from data_checks.verdicts import check_verdicts
 from flows.stages.arrivals import Arrivals, Part
@@ -28,6 +30,8 @@ from flows.stages.checked import Checked, keep_checks
 from flows.stages.clock import traffic_now
 from flows.stages.history import history_of
 from flows.stages.staging import Staging
+
+_MOST_ROWS = 100_000  # of a batch in several parts, that the checks of columns against the history look at
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +128,9 @@ class _Taken:
         parts, verdicts, docs = _check(settings, pipeline, part.rows, part.misfits)
         behind = self._arrived.behind(parts.kept)
         late, ahead = parts.kept[behind].reset_index(drop=True), parts.kept[~behind].reset_index(drop=True)
-        if part.last and not self.kept:  # of several parts none is the whole that the history is about
-            verdicts = (*verdicts, *judge_history(pipeline.spec, ahead, self._past))
+        self._staged.put(ahead)
+        if part.last:  # the history is about the whole batch
+            verdicts = (*verdicts, *self._against_history(ahead))
         failed = _failed(part.rows, parts, verdicts)
         if failed and not self.kept and bool(self._arrived.behind(part.rows).all()) and len(part.rows):
             return False
@@ -135,7 +140,6 @@ class _Taken:
         self._late = late
         judged = Checked(verdicts, len(part.rows), len(parts.quarantined), str(docs) if docs else None)
         keep_checks(settings, pipeline.spec.name, late if ahead.empty else ahead, judged)
-        self._staged.put(ahead)
         self._aside.append(parts.quarantined)
         self._note(verdicts, docs)
         self.kept += len(parts.kept)
@@ -162,6 +166,17 @@ class _Taken:
         snapshot = repo.add_batch(spec.name, batch)
         verdicts = tuple(self._verdicts.values())
         return IngestResult(snapshot, self.kept, aside, verdicts, self._docs, late - corrected, corrected, arrived.known)
+
+    def _against_history(self, last: pd.DataFrame) -> tuple[Verdict, ...]:
+        """Judge the rows of all parts; of very many rows the checks of columns see some, evenly spaced in time."""
+        spec = self._pipeline.spec
+        if not self.kept:
+            return judge_history(spec, last, self._past)
+        times = self._staged.column(EVENT_TIME)
+        by_time = times.argsort(kind="stable").to_numpy()
+        places = np.sort(by_time[np.unique(np.linspace(0, len(times) - 1, _MOST_ROWS).astype(int))])
+        some = joined([one for one in self._staged.rows([EVENT_TIME, *history_columns(spec)], places) if not one.empty])
+        return judge_history(spec, some.sort_values(EVENT_TIME, kind="stable", ignore_index=True), self._past, times)
 
     def _note(self, verdicts: tuple[Verdict, ...], docs: Path | None) -> None:
         """Of several parts the worst verdict of each gate speaks, and its page."""

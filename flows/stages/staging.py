@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from adapters.parquet_files import write_parquet
@@ -36,6 +37,20 @@ class Staging:
             write_parquet(frame, path)
             self._files.append(path)
         self._only = None
+
+    def column(self, name: str) -> pd.Series:
+        """Return a column of all tables."""
+        parts = [self._only[name]] if self._only is not None else [pd.read_parquet(path, columns=[name])[name] for path in self._files]
+        return pd.concat(parts, ignore_index=True) if parts else pd.Series()
+
+    def rows(self, columns: Sequence[str], places: np.ndarray) -> Iterator[pd.DataFrame]:
+        """Yield columns, where they are there, of the rows at these places, table by table; places are in order and count through all."""
+        first = 0
+        for one in [self._only] if self._only is not None else self._files:
+            frame = one if isinstance(one, pd.DataFrame) else pd.read_parquet(one)
+            low, high = np.searchsorted(places, [first, first + len(frame)])
+            yield frame[[name for name in frame if name in columns]].iloc[places[low:high] - first]
+            first += len(frame)
 
     def tables(self) -> Iterator[pd.DataFrame]:
         """Yield them one at a time, each for the last time."""

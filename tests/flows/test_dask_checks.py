@@ -93,7 +93,7 @@ def test_two_workers_find_the_same_in_parts_as_this_process_in_the_whole(
     for mine, theirs in zip(here, there, strict=True):
         what = mine.asked.kind.removeprefix("expect_column_").removesuffix("_to_be_between")
         exact = (what, mine.asked.kwargs.get("column")) not in IN_ANOTHER_ORDER
-        assert theirs.success == mine.success
+        assert theirs.success == mine.success, (theirs, mine)
         assert told(theirs) == told(mine) if exact else same(theirs.result, mine.result), mine.asked
         assert (theirs.engine == "columnar") == (mine.asked.kind.removeprefix("expect_") in WHOLE), mine.asked
 
