@@ -18,7 +18,7 @@ import pandas as pd
 from adapters import dvc_files
 from adapters.batch import Batch
 from adapters.file_lock import file_lock
-from adapters.git import git, git_blobs
+from adapters.git import git, git_blobs, has_tag
 from adapters.joined import joined
 from adapters.manifest import read_manifest, write_manifest
 from adapters.parquet_files import write_parquet
@@ -74,7 +74,7 @@ class DataRepo:
             return None
         last = read_manifest(git(self._root, "show", f"HEAD:{manifest}"), "")
         tag = f"{pipeline}/{last.id}"
-        if git(self._root, "tag", "--list", tag):
+        if has_tag(self._root, tag):
             return self._at(pipeline, tag)
         found = self.snapshots(pipeline)  # its writer has not come to the tag yet, or was killed: it does not count
         return found[-1] if found else None
@@ -86,7 +86,7 @@ class DataRepo:
             UsageError: there is none of this id.
         """
         tag = f"{pipeline}/{snapshot_id}"
-        if self._is_here() and git(self._root, "tag", "--list", tag):
+        if self._is_here() and has_tag(self._root, tag):
             return self._at(pipeline, tag)
         raise UsageError(f"Pipeline '{pipeline}' has no snapshot '{snapshot_id}'.", f"See: understudy snapshots {pipeline}")
 
@@ -291,7 +291,7 @@ class DataRepo:
         for manifest in sorted(self._root.glob(f"*/{MANIFEST}")):
             snapshot = read_manifest(manifest.read_text(encoding="utf-8"), "")
             tag = f"{snapshot.pipeline}/{snapshot.id}"
-            if not git(self._root, "tag", "--list", tag):
+            if not has_tag(self._root, tag):
                 git(self._root, "tag", tag, git(self._root, "log", "-1", "--format=%H", "--", f"{snapshot.pipeline}/{MANIFEST}"))
         self.forget_pruned()
         for path in [*self._root.glob("*/*.parquet"), *self._root.glob("*/.*.tmp")]:

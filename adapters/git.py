@@ -32,6 +32,15 @@ def git(folder: Path, *arguments: str) -> str:
     return _run(folder, arguments, b"").decode().rstrip("\n")
 
 
+def has_tag(folder: Path, tag: str) -> bool:
+    """Return whether a repository has a tag; `git tag --list` would read the file of every other one."""
+    try:
+        git(folder, "rev-parse", "-q", "--verify", f"refs/tags/{tag}")
+    except OutsideError:
+        return False
+    return True
+
+
 def git_blobs(folder: Path, names: Sequence[str]) -> list[str]:
     """Return the texts of files by names such as `TAG:PATH`, in one call however many there are.
 

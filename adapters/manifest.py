@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from datetime import datetime
 from pathlib import Path
+
+import msgspec
 
 from contracts.snapshot import Partition, Snapshot
 
 
 def write_manifest(snapshot: Snapshot, path: Path) -> None:
     """Write a snapshot as JSON, without its commit: that is known only afterwards."""
-    content = dataclasses.asdict(snapshot)
+    content = msgspec.to_builtins(snapshot, builtin_types=(datetime,))  # asdict copies each value of each partition
     del content["commit"]
     path.write_text(json.dumps(content, indent=1, default=lambda value: value.isoformat()) + "\n", encoding="utf-8")
 
