@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from adapters.recorded_environment import build_environment
 from adapters.settings import read_settings
+from contracts.errors import OutsideError
 from flows.stages.retrain import retrain_local
 from tests.flows.stages.retrain_world import NAME, TRIGGER, build_world, pipeline_of
 from tests.flows.stages.test_reproduce import git
@@ -110,8 +113,37 @@ def test_where_the_code_has_changed_since_the_recorded_commit_refits_and_where_i
     assert any(f"recorded is {first}, and these files differ: training/features.py." in one for one in said["differs"])
 
 
-def _understudy(code: Path, home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_in_another_environment_what_differs_is_named_and_the_recorded_one_is_built_again(tmp_path: Path, mlflow_database: Path) -> None:
+    here = build_world(tmp_path, mlflow_database)
+    retrain_local(here, pipeline_of(here), TRIGGER)
+    (recorded,) = here.home.glob("mlartifacts/*/*/artifacts/environment.txt")
+    known = re.search(r"^colorama==(.*)$", recorded.read_text(), re.MULTILINE)
+    assert known is not None
+    other = recorded.read_text().replace(known[0], "colorama==0.4.4")  # a distribution that no fit depends on, older than recorded
+    assert other != recorded.read_text()
+    try:
+        python = build_environment(other, ROOT, tmp_path / "other")
+    except OutsideError as error:
+        pytest.skip(f"the distributions cannot be had here: {error.message}")
+
+    plain = _understudy(ROOT, here.home, "reproduce", NAME, "1", python=python, pipelines=here.pipelines)
+    assert plain.returncode == 0, plain.stdout + plain.stderr
+    (difference,) = json.loads(plain.stdout)["differs"]
+    assert difference.endswith(f": colorama {known[1]} → 0.4.4.")
+
+    again = _understudy(ROOT, here.home, "reproduce", NAME, "1", "--with-recorded-environment", python=python, pipelines=here.pipelines)
+    assert again.returncode == 0, again.stdout + again.stderr
+    said = json.loads(again.stdout)
+    assert (said["same"], said["differs"]) == (True, []), "the refit ran in the recorded environment"
+
+
+def _understudy(
+    code: Path, home: Path, *words: str, python: Path = Path(sys.executable), pipelines: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run the Understudy of a checkout."""
-    env = {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": str(code), "UNDERSTUDY_HOME": str(home)}
-    command = [sys.executable, "-P", "-m", "understudy", "--pipelines", str(code / "pipelines"), "--json", *words]
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("UNDERSTUDY_", "MLFLOW_", "AWS_"))}
+    env |= {"PYTHONPATH": str(code), "UNDERSTUDY_HOME": str(home)}
+    command = [str(python), "-P", "-m", "understudy", "--pipelines", str(pipelines or code / "pipelines"), "--json", *words]
     return subprocess.run(command, cwd=home, env=env, capture_output=True, text=True, timeout=400, check=False)
