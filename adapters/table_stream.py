@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +63,19 @@ def cut(sizes: Sequence[int], rows: int) -> Iterator[tuple[int, tuple[int, ...]]
             start, held, count = start + count, [], 0
     if count:
         yield start, tuple(held)
+
+
+def regrouped(tables: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:
+    """Yield the rows of tables in tables of exactly so many rows; the last one may be smaller."""
+    held: list[pa.Table] = []
+    for table in tables:
+        held.append(table)
+        while sum(map(len, held)) >= rows:
+            whole = pa.concat_tables(held)
+            yield whole.slice(0, rows).combine_chunks()
+            held = [whole.slice(rows)]
+    if sum(map(len, held)):
+        yield pa.concat_tables(held).combine_chunks()
 
 
 def part_of(path: Path) -> tuple[int, dict[str, str]] | None:
@@ -135,7 +148,7 @@ class Groups:
         """Write a table; all have the columns of the first."""
         if self._writer is None:
             self._writer = parquet.ParquetWriter(self._path, table.schema.with_metadata(self._metadata), compression="zstd")
-        self._writer.write_table(table.cast(self._writer.schema))
+        self._writer.write_table(table.cast(self._writer.schema), row_group_size=max(1, len(table)))
 
     def close(self) -> None:
         """Write the footer."""

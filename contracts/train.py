@@ -19,6 +19,13 @@ class Sample(StrictModel):
     rows: int = Field(ge=1, description="so many rows, by a seeded hash of their key: the same on any machine")
 
 
+class Batches(StrictModel):
+    """How a window that is larger than memory is fitted whole, by an estimator that has `partial_fit`."""
+
+    rows: int = Field(ge=1, description="of a batch; the window is streamed in order of time, so many rows at once")
+    passes: int = Field(1, ge=1, description="how often the window is gone through to learn")
+
+
 class Train(StrictModel):
     """What is fitted, on which rows, and which rows are held out."""
 
@@ -31,6 +38,7 @@ class Train(StrictModel):
     features: str | None = Field(None, description="module:function shipped in the package")
     encode: Literal["ordinal", "onehot"] | None = Field(None, description="categorical columns; chosen by estimator when null")
     sample: Sample | None = Field(None, description="a window that is larger than memory is streamed, and so many of its rows are fitted")
+    batches: Batches | None = Field(None, description="a window larger than memory is streamed into an estimator that takes batches")
     timeout: Duration = Field(parse_duration("6h"), description="a fit that takes longer is stopped, and the run fails")
 
     @property
@@ -38,6 +46,11 @@ class Train(StrictModel):
         """The windows to fit; None stands for all history."""
         several = self.window if isinstance(self.window, list) else [self.window]
         return tuple(None if one == "all" else one for one in several)
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the window may be larger than memory."""
+        return self.sample is not None or self.batches is not None
 
     @property
     def chooses(self) -> timedelta:
@@ -56,6 +69,10 @@ class Train(StrictModel):
             raise ValueError("several windows are at least two, all different; write a single one without brackets")
         if self.sample is not None and len(self.windows) > 1:
             raise ValueError("train.sample takes rows of one window, and train.window names several; keep one of them")
+        if self.batches is not None and self.sample is not None:
+            raise ValueError("train.sample fits some rows of the window and train.batches all of them; keep one of them")
+        if self.batches is not None and len(self.windows) > 1:
+            raise ValueError("train.batches goes through one window, and train.window names several; keep one of them")
         if self.choose_on is not None and not isinstance(self.window, list):
             raise ValueError("choose_on chooses among several windows, and train.window names one; take choose_on out")
         return self

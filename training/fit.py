@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import pandas as pd
 
 from contracts.columns import EVENT_TIME
 from contracts.errors import UsageError
-from contracts.package import Manifest
+from contracts.package import ColumnType, Manifest
 from contracts.spec import Params, PipelineSpec
-from training.model import fit_model
+from training.model import fit_batches, fit_model
 from training.package import package_files
 from training.windows import Tried, choose_window, window_name, within
 
@@ -24,6 +26,17 @@ class Split:
     held_out: pd.DataFrame
     cutoff: datetime
     edge: pd.Timestamp
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """A window that is not in memory: its batches in order of time, anew at each call, and the first of the held-out rows."""
+
+    batches: Callable[[], Iterator[pd.DataFrame]]
+    rows: int
+    since: datetime
+    cutoff: datetime
+    held_out: pd.DataFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +106,25 @@ def fit_split(parts: Split, spec: PipelineSpec, params: Params, feature_code: st
     window, tried = choose_window(parts.fitted, parts.edge, spec, params, feature_code)
     rows = within(parts.fitted, parts.edge, window)
     model, types = fit_model(rows, spec, params, feature_code)
-    manifest = Manifest(
+    files = package_files(model, _manifest(spec, model, types, parts.cutoff, rows[EVENT_TIME].iloc[0]), feature_code)
+    return Fit(files, parts.held_out, parts.cutoff, len(rows), window_name(window), tried)
+
+
+def fit_streamed(streamed: Streamed, spec: PipelineSpec, params: Params, feature_code: str | None) -> Fit:
+    """Fit the spec's estimator batch by batch on a window that is not in memory; the same rows in memory give the same bytes."""
+    model, types = fit_batches(streamed.batches, spec, params, feature_code)
+    files = package_files(model, _manifest(spec, model, types, streamed.cutoff, streamed.since), feature_code)
+    return Fit(files, streamed.held_out, streamed.cutoff, streamed.rows, window_name(spec.train.windows[0]))
+
+
+def _manifest(spec: PipelineSpec, model: Any, types: dict[str, ColumnType], cutoff: datetime, since: datetime) -> Manifest:
+    return Manifest(
         pipeline=spec.name,
         task=spec.task,
         target=spec.columns.target,
         columns=types,
         features=spec.train.features,
         classes=() if spec.task == "regression" else tuple(model.classes_.tolist()),
-        cutoff=parts.cutoff.isoformat(),
-        since=rows[EVENT_TIME].iloc[0].isoformat(),
+        cutoff=cutoff.isoformat(),
+        since=since.isoformat(),
     )
-    return Fit(package_files(model, manifest, feature_code), parts.held_out, parts.cutoff, len(rows), window_name(window), tried)

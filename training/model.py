@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ import pandas as pd
 from contracts.errors import UsageError
 from contracts.package import ColumnType
 from contracts.spec import Params, PipelineSpec
+from training.batches import cut, joined_types, learn, takes_batches
 from training.compare import Answers
 from training.features import build_estimator
 from training.threads import threads_for
@@ -23,11 +26,49 @@ def fit_model(rows: pd.DataFrame, spec: PipelineSpec, params: Params, feature_co
     Raises:
         UsageError: the rows cannot be fitted. SpecError: the estimator cannot be built.
     """
+    if spec.train.batches is not None:
+        size = spec.train.batches.rows
+        return fit_batches(lambda: cut(rows, size), spec, params, feature_code)
     model = build_estimator(spec, params)
     types = column_types(rows, spec)
     _check_numbers(types, spec)
     _check_target(rows[spec.columns.target], spec)
     _fit(model, _inputs(rows, types, spec, feature_code), rows[spec.columns.target], spec)
+    return model, types
+
+
+def fit_batches(
+    batches: Callable[[], Iterator[pd.DataFrame]], spec: PipelineSpec, params: Params, feature_code: str | None
+) -> tuple[Any, dict[str, ColumnType]]:
+    """Return a model that has learned from rows batch by batch, and the types of its input columns.
+
+    Args:
+        batches: gives the rows in order of time, the same ones at each call.
+
+    Raises:
+        UsageError: the rows cannot be fitted. SpecError: the estimator cannot be built, or takes no batches.
+    """
+    rule = spec.train.batches
+    if rule is None:
+        raise ValueError("rows are fitted in batches where the spec asks for it")
+    model = build_estimator(spec, params)
+    takes_batches(model, spec)
+    types: dict[str, ColumnType] = {}
+    target = pd.Series(dtype="float64")
+    for rows in batches():
+        types = joined_types(types, column_types(rows, spec))
+        told = pd.Series(rows[spec.columns.target].unique())
+        target = told if target.empty else pd.concat([target, told]).drop_duplicates()
+        target = target[:1] if spec.task == "regression" else target
+    _check_numbers(types, spec)
+    _check_target(target, spec)
+
+    def encoded() -> Iterator[tuple[pd.DataFrame, pd.Series[Any]]]:
+        for rows in batches():
+            yield _inputs(rows, types, spec, feature_code), rows[spec.columns.target]
+
+    with _said(spec):
+        learn(model, encoded, None if spec.task == "regression" else sorted(target.tolist()), rule.passes)
     return model, types
 
 
@@ -49,9 +90,14 @@ def _inputs(rows: pd.DataFrame, types: dict[str, ColumnType], spec: PipelineSpec
 
 
 def _fit(model: Any, inputs: pd.DataFrame, target: pd.Series[Any], spec: PipelineSpec) -> None:
+    with _said(spec), threads_for(len(inputs)):
+        model.fit(inputs, target)
+
+
+@contextmanager
+def _said(spec: PipelineSpec) -> Iterator[None]:
     try:
-        with threads_for(len(inputs)):
-            model.fit(inputs, target)
+        yield
     except ValueError as error:  # scikit-learn's word for a value or a parameter that it does not take
         said = next((line for line in str(error).splitlines() if line.strip()), repr(error)).rstrip(".")
         raise UsageError(

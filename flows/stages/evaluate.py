@@ -110,7 +110,7 @@ def _answers(package: Answering, rows: pd.DataFrame) -> Answers:
 
 def _reading(spec: PipelineSpec, held_out: Path) -> tuple[_Ask, pd.DataFrame]:
     """Return the held-out rows and how a package is asked about them; where the spec samples, many rows come without their features."""
-    if spec.train.sample is None or (count_rows(held_out) or 0) <= _WHOLE:
+    if not spec.train.streamed or (count_rows(held_out) or 0) <= _WHOLE:
         return _answers, pd.read_parquet(held_out)
     slices = [gate.slice for gate in spec.gates if gate.slice is not None]
     narrow = pd.read_parquet(held_out, columns=list(dict.fromkeys([EVENT_TIME, spec.columns.target, *slices])))

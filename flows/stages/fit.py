@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
-from pyarrow import compute
+from pyarrow import compute, parquet
 
 from adapters.data_repo import DataRepo
 from adapters.onnx_runtime import OnnxModel, versions_here
@@ -16,14 +17,14 @@ from adapters.package_store import coerce, load_files, write_package
 from adapters.parquet_files import write_parquet
 from adapters.pipeline_files import Pipeline
 from adapters.settings import Settings
-from adapters.snapshot_stream import FILE, ROW, open_snapshot
-from adapters.table_stream import parquet_groups
+from adapters.snapshot_stream import FILE, ROW, SnapshotStream, open_snapshot
+from adapters.table_stream import parquet_groups, regrouped
 from contracts.columns import EVENT_TIME
 from contracts.package import package_digest
 from contracts.snapshot import Snapshot
 from contracts.spec import PipelineSpec
 from flows.stages.work import Work
-from training.fit import Fit, Split, fit, fit_split, held_out_all, held_out_none, no_label
+from training.fit import Fit, Split, Streamed, fit, fit_split, fit_streamed, held_out_all, held_out_none, no_label
 from training.parity.proof import Subject, proved_files
 from training.sample import Sampler
 from training.windows import Tried
@@ -68,7 +69,11 @@ def fit_stage(settings: Settings, pipeline: Pipeline, snapshot_id: str, workdir:
     """
     repo, work = DataRepo(settings), Work(workdir)
     snapshot = repo.get(pipeline.spec.name, snapshot_id)
-    if pipeline.spec.train.sample is None:
+    if pipeline.spec.train.batches is not None:
+        streamed, held_out = streamed_window(repo, snapshot, pipeline.spec, work)
+        done = fit_streamed(streamed, pipeline.spec, pipeline.params, pipeline.feature_code)
+        work.window.unlink()
+    elif pipeline.spec.train.sample is None:
         done = fit(read_rows(repo, snapshot, pipeline.spec), pipeline.spec, pipeline.params, pipeline.feature_code)
         write_parquet(done.held_out, work.held_out)
         held_out = len(done.held_out)
@@ -132,17 +137,61 @@ def sampled_split(repo: DataRepo, snapshot: Snapshot, pipeline: Pipeline, held_o
             cutoff = max(filter(None, (cutoff, compute.max(table[EVENT_TIME]).as_py())), default=None)
         if cutoff is None:
             raise held_out_all(spec)
-        rows, first = 0, []
-        held_out.parent.mkdir(parents=True, exist_ok=True)
-        with parquet_groups(held_out, {}) as groups:
-            for table in stream.tables(columns, target, edge, None, ordered=True):
-                groups.add(table.select(columns))
-                first += [table.select(columns)] if rows < _FIRST_ROWS else []
-                rows += len(table)
+        first, rows = _hold_out(stream, spec, edge, held_out)
+    fitted = sampler.taken().sort_by([(EVENT_TIME, "ascending"), (FILE, "ascending"), (ROW, "ascending")]).select(columns).to_pandas()
+    return Split(fitted, first, cutoff, pd.Timestamp(edge)), rows
+
+
+def streamed_window(repo: DataRepo, snapshot: Snapshot, spec: PipelineSpec, work: Work) -> tuple[Streamed, int]:
+    """Stream a snapshot: the window to a Parquet file of batches, and the held-out rows to another, both in order of event time.
+
+    Returns:
+        the window, with the first of the held-out rows, and how many these are in all.
+
+    Raises:
+        UsageError: nothing is left to fit on or to hold out.
+    """
+    train, target, columns = spec.train, spec.columns.target, needed_columns(spec)
+    if train.batches is None:
+        raise ValueError("a window is fitted in batches where the spec asks for it")
+    with open_snapshot(repo.files(snapshot), snapshot.key) as stream:
+        newest = stream.newest(target)
+        if newest is None:
+            raise no_label()
+        edge = newest - train.holdout
+        after = None if train.reach is None else edge - train.reach
+        tables = (one.select(columns) for one in stream.tables(columns, target, after, edge, ordered=True))
+        since, cutoff, count = None, None, 0
+        work.window.parent.mkdir(parents=True, exist_ok=True)
+        with parquet_groups(work.window, {}) as groups:
+            for batch in regrouped(tables, train.batches.rows):
+                groups.add(batch)
+                times = batch[EVENT_TIME]
+                since, cutoff, count = since or times[0].as_py(), times[-1].as_py(), count + len(batch)
+        if since is None or cutoff is None:
+            raise held_out_all(spec)
+        first, rows = _hold_out(stream, spec, edge, work.held_out)
+    return Streamed(lambda: _batches(work.window), count, since, cutoff, first), rows
+
+
+def _batches(path: Path) -> Iterator[pd.DataFrame]:
+    with parquet.ParquetFile(path) as file:
+        for number in range(file.num_row_groups):
+            yield file.read_row_group(number).to_pandas()
+
+
+def _hold_out(stream: SnapshotStream, spec: PipelineSpec, edge: datetime, path: Path) -> tuple[pd.DataFrame, int]:
+    """Write the held-out rows to a Parquet file; return the first of them, and how many they are."""
+    columns, rows, first = needed_columns(spec), 0, []
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with parquet_groups(path, {}) as groups:
+        for table in stream.tables(columns, spec.columns.target, edge, None, ordered=True):
+            groups.add(table.select(columns))
+            first += [table.select(columns)] if rows < _FIRST_ROWS else []
+            rows += len(table)
     if not rows:
         raise held_out_none(spec)
-    fitted = sampler.taken().sort_by([(EVENT_TIME, "ascending"), (FILE, "ascending"), (ROW, "ascending")]).select(columns).to_pandas()
-    return Split(fitted, pa.concat_tables(first).to_pandas(), cutoff, pd.Timestamp(edge)), rows
+    return pa.concat_tables(first).to_pandas(), rows
 
 
 def _newest_label(repo: DataRepo, snapshot: Snapshot, spec: PipelineSpec) -> datetime | None:

@@ -115,6 +115,8 @@ def _params(pipeline: Pipeline, fitted: FitResult) -> dict[str, str]:
     found = {"estimator": train.estimator, "window": fitted.window, "holdout": str(train.holdout), "seed": str(pipeline.params.seed)}
     if train.sample is not None:
         found["sample"] = str(train.sample.rows)
+    if train.batches is not None:
+        found["batches"] = f"{train.batches.rows} rows, {train.batches.passes} times"
     if fitted.tried:
         found["windows"] = ", ".join(one.window for one in fitted.tried)
     return found | {f"estimator.{name}": str(value) for name, value in pipeline.params.estimator.items()}

@@ -35,6 +35,11 @@ class Work:
         return self.folder / "held_out.parquet"
 
     @property
+    def window(self) -> Path:
+        """Rows to fit, where they are not in memory, while they are fitted: Parquet, a batch a row group."""
+        return self.folder / "window.parquet"
+
+    @property
     def answers(self) -> Path:
         """Truth, answers and losses of candidate and champion on the rows that were compared: Parquet."""
         return self.folder / "answers.parquet"

@@ -14,11 +14,14 @@ import pandas as pd
 import pytest
 
 from adapters.data_repo import DataRepo
+from adapters.package_store import read_files
 from adapters.pipeline_files import load_pipeline
 from adapters.settings import Settings, read_settings
 from contracts.columns import EVENT_TIME
 from contracts.errors import SpecError
+from contracts.package import package_digest
 from flows.stages.fit import fit_stage, sampled_split
+from training.fit import fit
 
 _PARTS, _ROWS, _FEATURES = 9, 200_000, 40
 _SPEC: dict[str, Any] = {
@@ -107,3 +110,20 @@ def test_a_sample_of_several_windows_is_refused(tmp_path: Path) -> None:
     settings = _world(tmp_path, 0, 0, window=["1d", "all"])
     with pytest.raises(SpecError, match=r"train.sample takes rows of one window"):
         load_pipeline(settings, "wide")
+
+
+def test_a_window_fitted_in_batches_is_the_same_bytes_from_memory_and_however_the_snapshot_is_cut(tmp_path: Path) -> None:
+    changed = {"estimator": "sklearn.linear_model.SGDRegressor", "batches": {"rows": 300, "passes": 2}, "sample": None, "holdout": "20s"}
+    whole, digests = _part(np.random.default_rng(1), 0, 1000), set()
+    for number, cut in enumerate(([1000], [300, 1000], [1, 500, 999, 1000])):
+        settings = _world(tmp_path / str(number), 0, 0, **changed)
+        repo, pipeline, work = DataRepo(settings), load_pipeline(settings, "wide"), tmp_path / f"work{number}"
+        for low, high in zip([0, *cut], cut, strict=False):
+            snapshot = repo.add("wide", whole.iloc[low:high], whole.iloc[:0], ["id"])
+        done = fit_stage(settings, pipeline, snapshot.id, work)
+        digests.add(done.digest)
+        assert (done.fitted_rows, done.held_out_rows, done.cutoff) == (800, 200, whole[EVENT_TIME][799])
+        assert sorted(one.name for one in work.iterdir()) == ["held_out.parquet", "package"]
+    in_memory = fit(repo.frame(snapshot), pipeline.spec, pipeline.params, None)
+    assert {package_digest(read_files(tmp_path / "work0" / "package"))} == digests
+    assert in_memory.files.items() <= read_files(work / "package").items(), "beside these a package may hold its proof"
