@@ -113,8 +113,11 @@ def write_package(folder: Path, files: dict[str, bytes]) -> Path:
     return folder
 
 
-def load_package(folder: Path, expected_digest: str) -> LoadedPackage:
+def load_package(folder: Path, expected_digest: str, model: Any = None) -> LoadedPackage:
     """Check a package's bytes, then load it; nothing is unpickled and no code runs before the check.
+
+    Args:
+        model: its model, where that was loaded from the same bytes already.
 
     Raises:
         DigestMismatch: the bytes are not the ones approved, or declare types outside scikit-learn, NumPy and SciPy.
@@ -126,10 +129,10 @@ def load_package(folder: Path, expected_digest: str) -> LoadedPackage:
             f"The package in {folder} has digest {digest[:12]} and not the approved {expected_digest[:12]}: it is not loaded.",
             "Fetch it again from the registry; if it differs there too, find out who changed it.",
         )
-    return load_files(files, digest)
+    return load_files(files, digest, model)
 
 
-def load_files(files: dict[str, bytes], digest: str) -> LoadedPackage:
+def load_files(files: dict[str, bytes], digest: str, model: Any = None) -> LoadedPackage:
     """Load a package from its checked bytes."""
     import skops.io
 
@@ -139,7 +142,8 @@ def load_files(files: dict[str, bytes], digest: str) -> LoadedPackage:
         raise DigestMismatch(
             f"The package declares the type '{foreign[0]}' trusted, which is not allowed.", "Use scikit-learn's own types."
         )
-    model = skops.io.loads(files[MODEL], trusted=list(manifest.trusted))
+    if model is None:
+        model = skops.io.loads(files[MODEL], trusted=list(manifest.trusted))
     return LoadedPackage(manifest, digest, model, _feature_function(files, manifest, digest), proved_model(files))
 
 

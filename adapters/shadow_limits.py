@@ -23,7 +23,7 @@ class ShadowLimits:
     """
 
     memory_bytes: int = 4096 * _MEGABYTE
-    niceness: int = 10
+    niceness: int = _KINDEST
     cpus: frozenset[int] | None = None
 
 

@@ -1,6 +1,7 @@
 """Promotions and roll-backs under full load: how soon the last worker answers with the decided version, and what it costs whoever asks.
 
-Two versions that answer differently take turns, by decisions in the ledger as a tick saves them. Every answer is checked: it is what
+Two versions that answer differently take turns, by decisions in the ledger as a tick saves them: the second is promoted, and an operator
+rolls it back. Every answer is checked: it is what
 the version it names says, and that version was in force at some time between sending and answering. Then a forest is loaded as the
 next champion under the same load, and the latency meanwhile is held against the latency before.
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -67,29 +69,31 @@ def main(arguments: list[str] | None = None) -> int:
 def _swaps(bench: Bench, folder: Path, models: list[Model], workers: int, count: int, connections: int) -> None:
     home = Home(folder / "home")
     refs = [home.put(model, str(place)) for place, model in enumerate(models)]
-    done = [_swap(home, models[0].name, refs[0], 0)]
+    name = models[0].name
+    done = [_swap(refs[0], 0, lambda: home.route(name, *refs))]
     with running(ours("--workers", str(workers)), models[0], folder) as one:
-        done = [_told(home, models[0].name, done[0], 1, workers)]
+        done = [_told(home, name, done[0], 1, workers)]
         with Checked(one.url, v2(models[0], 1), connections) as load:
             for turn in range(1, count + 1):
-                swap = _swap(home, models[0].name, refs[turn % 2], turn)
-                done.append(_told(home, models[0].name, swap, turn + 1, workers))
+                decide = (lambda: home.promote(name, refs[1])) if turn % 2 else (lambda: home.roll_back(name))
+                done.append(_told(home, name, _swap(refs[turn % 2], turn, decide), turn + 1, workers))
     truth = {ref.version: float(model.truth(1)[0]) for ref, model in zip(refs, models, strict=True)}
     _tell(bench, done, load.answers, truth, f"{workers} worker{'s' * (workers > 1)}, {count} swaps, {connections} connections")
 
 
 def _tell(bench: Bench, done: list[Swap], answers: list[Answer], truth: dict[str, float], where: str) -> None:
     times = _times(done, answers)
-    bench.add(Row(f"{where}: decision saved to the last worker answering with it, p50 (s)", float(np.percentile(times, 50))))
-    bench.add(Row(f"{where}: the same, p99 (s)", float(np.percentile(times, 99)), bar=_SECONDS))
+    for what, some in (("promotion", times[::2]), ("an operator's roll-back", times[1::2])):
+        bench.add(Row(f"{where}: {what}, decision saved to the last worker answering with it, p50 (s)", float(np.percentile(some, 50))))
+        bench.add(Row(f"{where}: {what}, the same, p99 (s)", float(np.percentile(some, 99)), bar=_SECONDS))
     bench.add(Row(f"{where}: answers", len(answers)))
     bench.add(Row(f"{where}: failed answers", sum(not one.version for one in answers), bar=0))
     bench.add(Row(f"{where}: {_ANSWERS}", len(misversioned(done, answers, truth)), bar=0))
 
 
-def _swap(home: Home, pipeline: str, champion: ModelRef, turn: int) -> Swap:
+def _swap(champion: ModelRef, turn: int, decide: Callable[[], int]) -> Swap:
     began = time.monotonic()
-    epoch = home.route(pipeline, champion)
+    epoch = decide()
     if epoch != turn + 1:
         raise RuntimeError(f"the route has epoch {epoch} and not {turn + 1}")
     return Swap(champion.version, began, time.monotonic(), 0.0)
@@ -140,12 +144,12 @@ def _loading(bench: Bench, folder: Path, model: Model, trees: int, connections: 
     home = Home(folder / "home")
     small = home.put(model, "0")
     big, megabytes = _forest(home, model, trees)
-    first = _swap(home, model.name, small, 0)
+    first = _swap(small, 0, lambda: home.route(model.name, small))
     with running(ours(), model, folder) as one:
         _told(home, model.name, first, 1, 1)
         with Checked(one.url, v2(model, 1), connections) as load:
             time.sleep(_CALM)
-            swap = _swap(home, model.name, big, 1)
+            swap = _swap(big, 1, lambda: home.route(model.name, big))
             swap = _told(home, model.name, swap, 2, 1)
     before = [one.answered - one.sent for one in load.answers if one.answered < swap.began]
     while_loading = [one.answered - one.sent for one in load.answers if one.sent > swap.saved and one.version == "0"]

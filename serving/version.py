@@ -9,10 +9,11 @@ from typing import Any
 
 from adapters.model_cache import cached_package
 from adapters.onnx_runtime import ONNX_RUNTIME
-from adapters.package_store import load_package
+from adapters.package_store import LoadedPackage, load_package
 from adapters.settings import Settings
 from contracts.package import ColumnType, Manifest
 from contracts.rollout import ModelRef
+from serving.apart import is_large, load_apart
 from serving.columns import Columns
 from serving.direct import Predict
 from serving.engine import Engine, choose_engine
@@ -56,17 +57,32 @@ class LoadedVersion:
         return self.reads_as(other) and (here.task, here.classes) == (there.task, there.classes)
 
 
-def load_version(settings: Settings, model: ModelRef) -> LoadedVersion:
+def load_version(settings: Settings, model: ModelRef, *, apart: bool = False) -> LoadedVersion:
     """Fetch a version where it is absent, check its bytes, load it and answer with it once, so that the first request is not the slow one.
+
+    Args:
+        apart: whether this process answers users meanwhile: then another one reads what is large.
 
     Raises:
         DigestMismatch: its bytes are not the ones approved; nothing of it was loaded.
         OutsideError: it could not be fetched; trying again may help.
     """
-    package = load_package(cached_package(settings, model), model.digest)
+    folder = cached_package(settings, model)
+    found = load_apart(folder, model.digest) if apart and is_large(folder) else None
+    if found is None:
+        package = load_package(folder, model.digest)
+        predict, engine, required, quick = tried(package)
+    else:
+        fitted, required, quick = found
+        package = load_package(folder, model.digest, fitted)
+        predict, engine = choose_engine(package)
+    return LoadedVersion(model, package.manifest, predict, required, engine, quick)
+
+
+def tried(package: LoadedPackage) -> tuple[Predict, Engine, frozenset[str], bool]:
+    """Return who answers for a package, what it cannot answer without, and whether it is quick."""
     predict, engine = choose_engine(package)
-    required = _required(predict, package.manifest)
-    return LoadedVersion(model, package.manifest, predict, required, engine, _is_quick(predict, package.manifest))
+    return predict, engine, _required(predict, package.manifest), _is_quick(predict, package.manifest)
 
 
 def _required(predict: Predict, manifest: Manifest) -> frozenset[str]:

@@ -15,6 +15,11 @@ from tests.s3_server import s3_address, s3_server
 __all__ = ["browser", "mlflow_database", "mlflow_server", "prefect_server", "real_data", "s3_address", "s3_server"]
 
 
+def pytest_configure() -> None:
+    """Let shadow processes that tests start have their share: the tests beside them leave no core free."""
+    os.environ.setdefault("UNDERSTUDY_SHADOW_NICE", "0")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip by name what takes long, unless UNDERSTUDY_SLOW is 1."""
     if os.environ.get("UNDERSTUDY_SLOW") == "1":

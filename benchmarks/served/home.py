@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,9 +10,14 @@ from adapters.ledger import Ledger
 from adapters.package_store import write_package
 from adapters.settings import Settings, read_settings
 from benchmarks.served.models import Model
+from contracts.events import IntentKind
 from contracts.package import package_digest
-from contracts.rollout import Act, Decision, ModelRef, Phase, RolloutState, Route
+from contracts.rollout import Act, Decision, Evidence, ModelRef, Phase, RolloutState, Route
+from contracts.spec import RolloutSpec
+from rollout.intents import promote
+from rollout.reconcile import reconcile
 
+_SPEC = RolloutSpec.model_validate({"stages": [{"kind": "shadow", "loss": "brier"}]})
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -35,6 +41,21 @@ class Home:
         state = RolloutState(pipeline, epoch, Phase.IDLE, Route(epoch, champion, shadow, (), "", epoch), champion_since=_NOW)
         self.ledger.save(Decision(Act.PROMOTE, state, f"epoch {epoch}", version=champion.version), _NOW)
         return epoch
+
+    def promote(self, pipeline: str, candidate: ModelRef) -> int:
+        """Decide, as a tick does, that a candidate becomes champion, and return the epoch."""
+        state = replace(self.ledger.state(pipeline), phase=Phase.RUNNING, stage=0, candidate=candidate)
+        return self._save(promote(state, datetime.now(UTC), "it is better"))
+
+    def roll_back(self, pipeline: str) -> int:
+        """Ask as an operator for the previous champion, let the next tick's decision answer, and return the epoch."""
+        self.ledger.add_intent(pipeline, IntentKind.ROLLBACK, "operator", "it is worse")
+        state = self.ledger.state(pipeline)
+        return self._save(reconcile(_SPEC, state, Evidence(state.epoch, intents=self.ledger.intents(pipeline)), datetime.now(UTC)))
+
+    def _save(self, decision: Decision) -> int:
+        self.ledger.save(decision, datetime.now(UTC))
+        return decision.state.epoch
 
 
 def _settings(folder: Path) -> Settings:

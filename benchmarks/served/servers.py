@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import httpx
 
@@ -52,7 +53,7 @@ class Running:
 
     def megabytes(self) -> float:
         """Return the proportional set size of the process and those below it."""
-        return sum(_pss(pid) for pid in _tree(self.process.pid)) / 1024
+        return sum(_pss(pid) for pid in tree(self.process.pid)) / 1024
 
 
 def ours(*arguments: str) -> Server:
@@ -64,13 +65,13 @@ def ours(*arguments: str) -> Server:
     return Server("gateway", command, lambda model: f"/v2/models/{model.name}/infer")
 
 
-def floor(*constant: str) -> Server:
-    """Return the bare application, with the same version or a constant."""
+def floor(kind: Literal["", "constant", "queue"] = "") -> Server:
+    """Return the bare application: with the same version, with a constant, or with a mirror inside."""
 
     def command(model: Model, folder: Path, port: int) -> tuple[list[str], dict[str, str]]:
-        return [sys.executable, "-m", "benchmarks.served.floor", str(folder / "home"), model.name, str(port), *constant], {}
+        return [sys.executable, "-m", "benchmarks.served.floor", str(folder / "home"), model.name, str(port), kind], {}
 
-    return Server("bare ASGI, constant" if constant else "bare ASGI", command, lambda _: "/")
+    return Server(f"bare ASGI, {kind}" if kind else "bare ASGI", command, lambda _: "/")
 
 
 def _mlserver(model: Model, folder: Path, port: int) -> tuple[list[str], dict[str, str]]:
@@ -166,9 +167,17 @@ def _first_answer(process: subprocess.Popen[bytes], url: str, body: bytes, said:
     raise RuntimeError(f"{url}: {status}; exit code {process.poll()}; it said: {said.read_text(errors='replace')[-1500:]}")
 
 
-def _tree(pid: int) -> list[int]:
+def pin(pid: int, cores: set[int]) -> None:
+    """Let a process and those below it, with all their threads, run on these cores alone."""
+    for one in tree(pid):
+        for task in Path(f"/proc/{one}/task").iterdir():
+            os.sched_setaffinity(int(task.name), cores)
+
+
+def tree(pid: int) -> list[int]:
+    """Return a process and those below it."""
     children = [int(one) for task in Path(f"/proc/{pid}/task").glob("*/children") for one in task.read_text().split()]
-    return [pid, *(below for child in children for below in _tree(child))]
+    return [pid, *(below for child in children for below in tree(child))]
 
 
 def _pss(pid: int) -> int:

@@ -1,4 +1,4 @@
-"""Loads versions beside the answering: each in a thread of its own, a failed one tried again later and later."""
+"""Loads versions beside the answering, each in a thread of its own (large ones by another process); what failed is tried again later."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Loader:
     def _load(self, pipeline: str, model: ModelRef) -> None:
         started = time.perf_counter()
         try:
-            loaded = load_version(self._settings, model)
+            loaded = load_version(self._settings, model, apart=bool(self._loaded))
         except Exception as error:  # noqa: BLE001  # a package may be broken in any way; the version that answers must go on
             self._refuse(pipeline, model, error)
         else:

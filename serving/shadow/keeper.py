@@ -72,7 +72,9 @@ class Keeper:
             place = self._died_at
             command += ["--give-up", msgspec.json.encode(GiveUp(place.version, place.epoch, place.depth, self._error)).decode()]
         environment = os.environ | _ONE_THREAD | self._settings.environment | {"MLFLOW_TRACKING_URI": self._settings.mlflow_uri}
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=_STDERR, pass_fds=(writing,), env=environment)  # noqa: S603 - our own module, and names we were given
+        self._process = subprocess.Popen(  # noqa: S603 - our own module, and names we were given
+            command, stdin=subprocess.PIPE, stdout=_STDERR, pass_fds=(writing,), env=environment, start_new_session=True
+        )
         os.close(writing)
         self._lines = Lines(reading)
         self._heard = self._started = now

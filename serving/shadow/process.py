@@ -17,6 +17,7 @@ from structlog.typing import FilteringBoundLogger
 
 from adapters.file_lock import file_lock
 from adapters.ledger import Ledger
+from adapters.priority import give_way
 from adapters.process_log import configure_log
 from adapters.settings import Settings
 from contracts.errors import UnderstudyError
@@ -48,7 +49,7 @@ def follow(settings: Settings, pipeline: str, pipe: int, give_up: str | None) ->
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the keeper
     limits = settings.shadow_limits
-    os.nice(limits.niceness)
+    give_way(limits.niceness)
     resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
     if limits.cpus is not None:
         os.sched_setaffinity(0, limits.cpus)

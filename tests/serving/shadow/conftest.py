@@ -151,7 +151,7 @@ class World:
         """Run the shadow process as `understudy up` does."""
         env = {name: value for name, value in os.environ.items() if not name.startswith("UNDERSTUDY_")} | {"PYTHONPATH": str(ROOT)}
         env |= {"UNDERSTUDY_HOME": str(self.settings.home), "UNDERSTUDY_PIPELINES": str(self.settings.pipelines)}
-        env |= more
+        env |= {"UNDERSTUDY_SHADOW_NICE": "0"} | more
         with (self.settings.home / "shadow.log").open("ab") as log:
             process = subprocess.Popen([sys.executable, "-m", "serving.shadow"], env=env, stderr=log, cwd=self.settings.home)
         try:

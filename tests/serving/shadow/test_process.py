@@ -32,7 +32,7 @@ def test_it_rehearses_follows_what_comes_and_stops_at_once(world: World) -> None
         view = world.await_caught_up(2, rows=190)
         assert (view.version, view.rows, view.lag_seconds, view.error) == ("2", 190, 0.0, None)
         (child,) = children(process.pid)
-        assert os.getpriority(os.PRIO_PROCESS, child) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 10)
+        assert os.getpriority(os.PRIO_PROCESS, child) == os.getpriority(os.PRIO_PROCESS, 0)  # these tests ask for no more
         assert "4294967296" in Path(f"/proc/{child}/limits").read_text()
         for number in range(500, 520):
             world.serve(range(number, number + 1), "1", 2)
@@ -93,8 +93,16 @@ def test_two_pipelines_have_a_process_each_within_its_limits_and_one_that_dies_c
         assert os.sched_getaffinity(child) == {cpu}
         assert str(2048 * 1024**2) in Path(f"/proc/{child}/limits").read_text()
         assert os.getpriority(os.PRIO_PROCESS, child) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 3)
+        assert os.getsid(child) == child  # where the kernel shares processors among sessions, only a session's own niceness counts
+        session = Path(f"/proc/{child}/autogroup")
+        assert not session.exists() or session.read_text().endswith(" nice 3\n")
     assert other.hours("3", 2) == list(range(300, 400))
     assert other.failed("3", 2) == {}
+
+
+def test_the_shadow_is_as_nice_as_can_be_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("UNDERSTUDY_SHADOW_NICE", raising=False)
+    assert read_shadow_limits().niceness == 19
 
 
 @pytest.mark.parametrize(("name", "value"), [("MEMORY_MB", "1"), ("NICE", "-5"), ("CPUS", "4096"), ("CPUS", "all")])
