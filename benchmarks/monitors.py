@@ -103,6 +103,7 @@ def _judge(bench: Bench, pairs: pd.DataFrame, ours: Any, scores: dict[str, Any])
     found = {}
     for name, one in scores.items():
         nulls = int(null[: len(one)].sum())
+        bench.add(Row(f"windows that {name} saw in its time, of {len(null)}; {nulls} of them without a change", len(one)))
         if nulls < _LEAST_NULLS:
             print(f"{name}: left out of power, for it saw {nulls} windows without a change; {_LEAST_NULLS} are needed: --seconds")
         else:

@@ -12,8 +12,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import prefect
 import pytest
 import yaml
+from prefect.utilities.templating import apply_values
 
 from tests.prefect_server import ask_prefect
 
@@ -130,6 +132,43 @@ def test_a_job_in_kubernetes_gives_no_more_than_it_needs_and_takes_its_secrets_f
     assert secret == {one["name"]: one["valueFrom"]["secretKeyRef"]["key"] for one in worker["env"]}
     used = set(re.findall(r"{{ (\w+) }}", json.dumps(template["job_configuration"])))
     assert used == set(template["variables"]["properties"]) | {"env"}
+
+
+@pytest.mark.parametrize("kind", ["kubernetes", "docker"])
+def test_a_template_of_containers_asks_for_what_prefects_own_worker_of_that_kind_knows(kind: str) -> None:
+    views = Path(prefect.__file__).parent / "server" / "api" / "collections_data" / "views" / "aggregate-worker-metadata.json"
+    own = json.loads(views.read_text())[f"prefect-{kind}"][kind]["default_base_job_configuration"]
+    ours = json.loads((ROOT / "flows" / "templates" / f"{kind}.json").read_text())
+    assert ours["job_configuration"].keys() <= own["job_configuration"].keys()
+    theirs = own["variables"]["properties"]
+    alike = ours["variables"]["properties"].keys() & theirs.keys()
+    assert {"image", "env", "command"} <= alike
+    kinds = {name: (_kind(ours["variables"]["properties"][name]), _kind(theirs[name])) for name in alike}
+    assert {name: both for name, both in kinds.items() if both[0] not in both[1].split("|")} == {}
+
+
+def _kind(variable: dict[str, Any]) -> str:
+    return "|".join(str(one.get("type", "object")) for one in variable.get("anyOf", [variable]))
+
+
+def test_a_kubernetes_job_is_rendered_whole_and_what_nobody_set_is_left_out() -> None:
+    template = json.loads((ROOT / "flows" / "templates" / "kubernetes.json").read_text())
+    defaults = {name: one["default"] for name, one in template["variables"]["properties"].items() if "default" in one}
+    asked = {"command": "prefect flow-run execute", "name": "retrain-ad-clicks", "env": {}, "labels": {}}
+
+    def render(**values: str) -> dict[str, Any]:
+        found: dict[str, Any] = apply_values(template["job_configuration"], defaults | asked | values, remove_notset=True)["job_manifest"]
+        return found
+
+    job = render(image="understudy:7", memory_limit="3Gi")
+    pod = job["spec"]["template"]["spec"]
+    assert "{{" not in json.dumps(job)
+    assert (job["apiVersion"], job["kind"], job["spec"]["ttlSecondsAfterFinished"]) == ("batch/v1", "Job", 3600)
+    (container,) = pod["containers"]
+    assert (container["image"], container["args"], pod["restartPolicy"]) == ("understudy:7", "prefect flow-run execute", "Never")
+    assert container["resources"] == {"requests": {"cpu": "1", "memory": "2Gi"}, "limits": {"memory": "3Gi"}}
+    assert render(cpu_limit="2")["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"] == {"cpu": "2", "memory": "8Gi"}
+    assert {one["name"] for one in container["volumeMounts"]} == {one["name"] for one in pod["volumes"]}
 
 
 def test_a_schedule_really_makes_runs_that_say_so(place: dict[str, str], prefect_server: str) -> None:
