@@ -14,11 +14,13 @@ from typing import Any
 
 import pytest
 
+from adapters.data_repo import DataRepo
 from adapters.prefect_api import FlowRun, PrefectApi
 from contracts.rollout import Act, Aliases, Phase
 from contracts.verdict import Outcome
 from flows.stages.forms import keep_forms
 from tests.flows.office import SHOP, SLOW, Office, choose, field, fill, open_office, until
+from tests.flows.stages.retrain_world import table
 from tests.prefect_server import ask_prefect
 
 pytestmark = [
@@ -139,11 +141,13 @@ def test_a_retrain_with_another_window_is_told_apart_by_its_lineage_and_its_page
     assert kept == ["dvc/dvc.lock"], "what the flow's stages read and wrote is kept with its version"
 
 
-def test_cancelling_a_run_stops_its_fit_and_leaves_nothing_half_done(office: Office, api: PrefectApi) -> None:
+def test_cancelling_a_run_stops_its_fit_and_leaves_nothing_half_done(office: Office, api: PrefectApi, page: Any) -> None:
     started = office.world.folder / "started"
     run = office.run(api, "retrain", SLOW)
     pid = int(until(lambda: started.exists() and started.read_text(), "the fit"))
-    ask_prefect("POST", f"{office.api_url}/flow_runs/{run.id}/set_state", {"state": {"type": "CANCELLING"}}).raise_for_status()
+    page.goto(run.url)
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Confirm").click()
     until(lambda: not Path(f"/proc/{pid}").exists(), "the end of the process")
     assert office.ended(api, run).kind == "CANCELLED"
     found = ask_prefect("GET", f"{office.api_url}/deployments/name/retrain/{SLOW}").json()["global_concurrency_limit"]
@@ -224,9 +228,37 @@ def test_a_dry_run_typed_at_the_command_goes_through_the_server_and_its_exit_cod
             assert said["message"].endswith("Nothing was registered and nothing submitted.")
             (run,) = [one for one in runs(office, SHOP) if one["id"] == said["flow_run"]]
             assert (run["parameters"]["window"], run["parameters"]["dry_run"]) == ("10d", True)
+        (told,) = until(lambda: notices(office, "gate-failed", SHOP), "people are told of the gate")
+        assert told["subject"] == "shop: a candidate did not meet its offline gates"
     finally:
         spec.write_text(kept)
     assert (registry._client.search_model_versions(f"name = '{SHOP}'"), ledger.submissions(SHOP, waiting=False)) == before
+
+
+def test_a_batch_that_is_refused_fails_its_run_in_words_tells_people_and_makes_no_snapshot(office: Office, api: PrefectApi) -> None:
+    place, rows = office.world.settings.pipelines / SHOP, office.world.folder / "rows.csv"
+    kept, known = rows.read_text(), DataRepo(office.world.settings).snapshots(SHOP)
+    high = {"type": "expect_column_mean_to_be_between", "kwargs": {"column": "y", "max_value": 50}, "meta": {"severity": "batch"}}
+    (place / "suite.json").write_text(json.dumps({"name": SHOP, "expectations": [high]}))
+    table(31 * 24).assign(y=1000.0).to_csv(rows, index=False)  # a day more, and every answer is wrong
+    try:
+        state = office.ended(api, office.run(api, "retrain", SHOP))
+    finally:
+        (place / "suite.json").unlink()
+        rows.write_text(kept)
+    assert state.kind == "FAILED"
+    assert "rows of 'shop' was refused" in state.message
+    (told,) = until(lambda: notices(office, "data-refused", SHOP), "people are told of the batch")
+    assert told["subject"] == "shop: a batch of data was refused"
+    assert "was refused: y" in told["body"]
+    assert DataRepo(office.world.settings).snapshots(SHOP) == known
+
+
+def notices(office: Office, kind: str, pipeline: str) -> list[dict[str, str]]:
+    """Return what our flows said that people want to know; the server tells whom the settings name."""
+    resource = {"id": [f"understudy.pipeline.{pipeline}"]}
+    asked = {"filter": {"event": {"name": [f"understudy.notice.{kind}"]}, "resource": resource}}
+    return [one["payload"] for one in ask_prefect("POST", f"{office.api_url}/events/filter", asked).raise_for_status().json()["events"]]
 
 
 def send(page: Any, submit: Any, done: Callable[[], Any]) -> Any:
