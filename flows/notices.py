@@ -78,10 +78,10 @@ def tell_decisions(pipeline: str, decisions: Iterable[DecisionRecord], now: date
     told = None if kept is None else int(str(kept))
     done, newest = [], told or 0
     for one in sorted(decisions, key=lambda each: each.id):
-        if one.id <= newest or (told is None and now - one.at > _NEWS):
+        if one.id <= newest:
             continue
         newest = one.id
-        if one.act in _ACTS:
+        if one.act in _ACTS and (told is not None or now - one.at <= _NEWS):
             done.append(_ACTS[one.act])
             version = f" version {one.version}" if one.version else ""
             tell(

@@ -36,6 +36,7 @@ old = [decided(1, Act.PROMOTE, timedelta(hours=2))]
 print(tell_decisions("demand", [*old, decided(2, Act.PROMOTE), decided(3, Act.REPAIR)]))
 print(tell_decisions("demand", [*old, decided(2, Act.PROMOTE), decided(3, Act.REPAIR), decided(4, Act.ROLLBACK)]))
 print(tell_decisions("demand", [decided(4, Act.ROLLBACK)]))
+print(tell_decisions("quiet", old), tell_decisions("quiet", old))
 """
 
 
@@ -91,7 +92,7 @@ def test_gates_promotions_and_roll_backs_are_told_once_in_the_chat_and_by_mail(t
             assert done.returncode == 0, done.stderr
         said = subprocess.run([sys.executable, "-c", SAY], env=plain, cwd=ROOT, capture_output=True, text=True, check=False)
         assert said.returncode == 0, said.stderr
-        assert said.stdout.splitlines() == ["['promoted']", "['rolled-back']", "[]"]
+        assert said.stdout.splitlines() == ["['promoted']", "['rolled-back']", "[]", "[] []"]
         until(lambda: len(chat.calls) >= 3 and len(mails.taken) >= 3, 60, "people are told")
         assert run_understudy(plain, "deploy").returncode == 0
     assert {path for path, _, _ in chat.calls} == {"/services/T0/B0/secret"}
