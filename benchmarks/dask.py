@@ -1,11 +1,14 @@
-"""Batch scoring on a real Dask scheduler with two worker processes beside one worker and beside this process: seconds, and the same bytes.
+"""Scoring, evaluation and checks on a real Dask scheduler with two worker processes, beside one worker and beside this process.
 
-`python -m benchmarks.dask [ROWS]`. A worker has one thread, and so has this process (OMP_NUM_THREADS=1): what is compared is workers.
+Each comes out the same, which is checked.
+A worker has one thread, and so has this process (OMP_NUM_THREADS=1): what is compared is workers.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -25,17 +28,22 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
+from adapters import checks_there
+from adapters.cluster import cluster_of
 from adapters.ledger import Ledger
-from adapters.package_store import write_package
+from adapters.package_store import load_package, read_files, write_package
 from adapters.pipeline_files import Pipeline, load_pipeline
 from adapters.settings import Settings, read_settings
 from benchmarks.frame import Bench, Row
 from contracts.package import package_digest
 from contracts.rollout import Act, Decision, ModelRef, Phase, Route, fresh_state
 from flows.score import Sizes, score
+from flows.scoring.blocks import in_blocks
+from flows.scoring.remote import OnCluster, Shipped
+from flows.stages.check import check_file
 from training.fit import fit
 
-ROWS, PARTS = 2_000_000, 16
+ROWS, PARTS = 1_000_000, 16
 ROOT = Path(__file__).parents[1]
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 _SPEC = """
@@ -49,24 +57,64 @@ rollout: {stages: [{kind: shadow, loss: absolute_error}]}
 """
 
 
-def main(rows: int = ROWS) -> int:
-    """Run it and write the result."""
+def main(arguments: list[str] | None = None) -> int:
+    """Run it and write the result; exit 1 where a bar is not met."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=ROWS, help="that are scored and checked; a quarter of them are evaluated")
+    rows = parser.parse_args(arguments).rows
     bench = Bench("dask", ["dask", "distributed", "pyarrow", "scikit-learn"])
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         settings, pipeline = _world(place)
         _table(place / "rows.parquet", rows)
-        here, digest = _timed(settings, pipeline, place, "here")
-        found = {}
+        _table(place / "quarter.parquet", rows // 4)
+        checks_there.ROWS_PER_PART = max(1, rows // PARTS)
+        found = {0: _all(settings, pipeline, place, "here")}
         for workers in (1, 2):
             with _cluster(place, workers) as address:
-                found[workers], there = _timed(replace(settings, dask=address), pipeline, place, f"workers{workers}")
-            if there != digest:
-                raise SystemExit(f"{workers} workers wrote other bytes")
-        what = f"score {rows:,} rows × 8 columns, s"
-        bench.add(Row(f"{what}: two workers", found[2], found[1], "one worker", 0.65))
-        bench.add(Row(f"{what}: two workers", found[2], here, "this process, one thread"))
+                found[workers] = _all(replace(settings, dask=address), pipeline, place, f"workers{workers}")
+            for what, (_, told) in found[workers].items():
+                if told != found[0][what][1]:
+                    raise SystemExit(f"{what}: {workers} workers said otherwise")
+        for what, count in (("score", rows), ("evaluate", rows // 4), ("check", rows)):
+            two, one, here = (found[workers][what][0] for workers in (2, 1, 0))
+            told = f"{what} {count:,} rows × 8 columns, s: two workers"
+            bench.add(Row(told, two, one, "one worker", 0.65 if what == "score" else None))
+            bench.add(Row(told, two, here, "this process"))
     return bench.finish()
+
+
+def _all(settings: Settings, pipeline: Pipeline, place: Path, name: str) -> dict[str, tuple[float, str]]:
+    """Return seconds and what came out, of scoring, evaluation and checks."""
+    timed = {"score": _timed(settings, pipeline, place, name)}
+    for what, act in (("evaluate", _evaluated), ("check", _checked)):
+        act(settings, pipeline, place)  # loads what is loaded once
+        began = time.perf_counter()
+        said = act(settings, pipeline, place)
+        timed[what] = time.perf_counter() - began, said
+    return timed
+
+
+def _evaluated(settings: Settings, pipeline: Pipeline, place: Path) -> str:
+    """Let the package answer a quarter of the rows, in blocks, as an evaluation does."""
+    rows = pd.read_parquet(place / "quarter.parquet")
+    folder = place / "package"
+    files = read_files(folder)
+    digest = package_digest(files)
+    with cluster_of(settings, pipeline.spec.compute) as cluster:
+        if cluster is None:
+            return hashlib.sha256(in_blocks(load_package(folder, digest), rows).tobytes()).hexdigest()
+        return hashlib.sha256(OnCluster(cluster, Shipped(digest, files)).predict(rows).tobytes()).hexdigest()
+
+
+def _checked(settings: Settings, _pipeline: Pipeline, place: Path) -> str:
+    """Check the rows: limits on each column, one that is unique, and the distinct values of another."""
+    suite = [{"type": "expect_column_values_to_be_between", "kwargs": {"column": name, "max_value": 4}} for name in "abcdefgh"]
+    suite += [{"type": "expect_column_values_to_be_unique", "kwargs": {"column": "a"}}]
+    suite += [{"type": "expect_column_unique_value_count_to_be_between", "kwargs": {"column": "b", "min_value": 1}}]
+    (place / "pipelines" / "rows" / "suite.json").write_text(json.dumps({"name": "rows", "expectations": suite}))
+    said = check_file(settings, load_pipeline(settings, "rows"), place / "rows.parquet")
+    return repr([replace(one, engine="columnar") for one in said.results])
 
 
 def _world(place: Path) -> tuple[Settings, Pipeline]:
@@ -141,4 +189,4 @@ def _cluster(place: Path, workers: int) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*map(int, sys.argv[1:2])))
+    sys.exit(main())
