@@ -294,7 +294,7 @@ class DataRepo:
             if not has_tag(self._root, tag):
                 git(self._root, "tag", tag, git(self._root, "log", "-1", "--format=%H", "--", f"{snapshot.pipeline}/{MANIFEST}"))
         self.forget_pruned()
-        for path in [*self._root.glob("*/*.parquet"), *self._root.glob("*/.*.tmp")]:
+        for path in self._root.glob("*/*.parquet"):  # git leaves what it is told to ignore
             if not Path(f"{path}.dvc").is_file():
                 path.unlink()
 
