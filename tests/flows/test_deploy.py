@@ -91,7 +91,8 @@ def test_plain_prefect_deploy_makes_the_same(place: dict[str, str], prefect_serv
     assert seen(prefect_server, NAMES) == ours
 
 
-@pytest.mark.parametrize("kind", ["kubernetes", pytest.param("docker", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["kubernetes", "docker"])
 def test_the_same_deployments_are_done_in_containers_where_that_is_asked(place: dict[str, str], prefect_server: str, kind: str) -> None:
     ids = deploy(place, "--pool", kind, "--image", "understudy:0.1.0")
     ours = seen(prefect_server, NAMES)

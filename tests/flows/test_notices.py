@@ -79,6 +79,7 @@ def mail_server() -> Iterator[Mails]:
         thread.join()
 
 
+@pytest.mark.slow
 def test_gates_promotions_and_roll_backs_are_told_once_in_the_chat_and_by_mail(tmp_path: Path, prefect_server: str) -> None:
     (tmp_path / "pipelines").mkdir()
     plain = environment(tmp_path, prefect_server)

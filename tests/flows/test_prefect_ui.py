@@ -24,6 +24,7 @@ from tests.flows.stages.retrain_world import table
 from tests.prefect_server import ask_prefect
 
 pytestmark = [
+    pytest.mark.slow,  # the loop's tests ask the same server for the same forms, without a browser
     pytest.mark.timeout(600),
     # MLflow's own store speaks an older SQLAlchemy
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),

@@ -70,6 +70,7 @@ def test_a_category_that_only_the_last_rows_have_is_learned() -> None:
     assert np.abs(said - asked["y"]).mean() < 6, "30 without the category"
 
 
+@pytest.mark.slow
 def test_classes_that_a_batch_lacks_are_known_and_a_fit_gives_the_same_bytes_again() -> None:
     frame = rows()
     frame["y"] = np.where(frame["shop"] == "west", "few", np.where(frame["a"] > 50, "high", "low"))

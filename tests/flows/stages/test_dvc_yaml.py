@@ -107,6 +107,7 @@ def test_wrong_use_of_the_stage_command_is_answered(
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_who_only_knows_dvc_reproduces_in_a_clean_clone_and_compares_metrics_plots_and_experiments(
     tmp_path: Path, mlflow_database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,6 +35,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def gateway(shared: World) -> Gateway:
     """Return a gateway over the shared world, in both protocols, with small limits."""
     limits = {"UNDERSTUDY_MAX_ROWS": "2000", "UNDERSTUDY_MAX_BODY_BYTES": "200000", "UNDERSTUDY_MAX_WAITING_ROWS": "2500"}
+    limits |= {"UNDERSTUDY_MAX_WAIT_SECONDS": "20"}  # on a busy machine as well it is the rows that are too many
     return shared.start(UNDERSTUDY_GRPC_PORT=str(free_port()), **limits)
 
 

@@ -86,6 +86,11 @@ def test_a_worker_that_cannot_be_configured_stops_the_gateway_with_the_reason(wo
     assert "tokens, line 1" in one.said()
 
 
+def _lasting(page: bytes) -> list[bytes]:
+    """Return a page without what the process uses, which is more at each look."""
+    return [line for line in page.splitlines() if not line.startswith(b"process_")]
+
+
 @pytest.mark.parametrize("asked", [0, 1])
 def test_whoever_is_asked_shows_all_workers_and_each_family_once(tmp_path: Path, asked: int) -> None:
     meters = [Meters(), Meters()]
@@ -97,5 +102,5 @@ def test_whoever_is_asked_shows_all_workers_and_each_family_once(tmp_path: Path,
     assert 'understudy_rows_total{worker="0",pipeline="p",version="1"} 3.0' in lines
     assert 'understudy_rows_total{worker="1",pipeline="p",version="1"} 4.0' in lines
     assert sum(line.startswith("# TYPE understudy_rows_total ") for line in lines) == 1
-    assert Pages(tmp_path, Place(), meters[0]).page() == meters[0].page()
+    assert _lasting(Pages(tmp_path, Place(), meters[0]).page()) == _lasting(meters[0].page())
     assert labelled("up 1.0", 0) == 'up{worker="0"} 1.0'

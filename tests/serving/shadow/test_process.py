@@ -52,6 +52,7 @@ def test_it_rehearses_follows_what_comes_and_stops_at_once(world: World) -> None
 SLOW = "import time\ndef build(frame):\n    time.sleep(0.4)\n    return frame\n"
 
 
+@pytest.mark.slow
 def test_killed_with_dash_nine_it_goes_on_where_it_was(world: World) -> None:
     world.serve(range(300, 540), "1", 1)
     world.route(2, world.model("1", 100), world.model("2", 200, SLOW))
@@ -76,6 +77,7 @@ def test_killed_with_dash_nine_it_goes_on_where_it_was(world: World) -> None:
     assert sum(count - 1 for count in seen.values()) <= 2 * 64  # the last group of each that was killed, at most
 
 
+@pytest.mark.slow
 def test_two_pipelines_have_a_process_each_within_its_limits_and_one_that_dies_costs_the_other_nothing(world: World) -> None:
     other = copy_of(world, "supply")
     world.serve(range(300, 400), "1", 1)
