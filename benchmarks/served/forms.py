@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from pandas.api.types import is_numeric_dtype
 
 from benchmarks.served.models import Model
 
@@ -22,7 +23,7 @@ def v2(model: Model, rows: int) -> bytes:
         return json.dumps({"inputs": [whole]}).encode()
     inputs = []
     for name, values in frame.items():
-        of_texts = values.dtype == object
+        of_texts = not is_numeric_dtype(values)
         one = {"name": name, "shape": [rows], "datatype": "BYTES" if of_texts else "FP64", "data": values.tolist()}
         inputs.append(one | (_BYTES if of_texts else {}))
     return json.dumps({"parameters": {"content_type": "pd"}, "inputs": inputs}).encode()
