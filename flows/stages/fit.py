@@ -124,11 +124,7 @@ def sampled_split(repo: DataRepo, snapshot: Snapshot, pipeline: Pipeline, held_o
         raise ValueError("a window is streamed where the spec asks for a sample")
     target, columns = spec.columns.target, needed_columns(spec)
     with open_snapshot(repo.files(snapshot), snapshot.key) as stream:
-        newest = stream.newest(target)
-        if newest is None:
-            raise no_label()
-        edge = newest - train.holdout
-        after = None if train.reach is None else edge - train.reach
+        after, edge = _ends(stream, spec)
         key = list(snapshot.key) or columns
         sampler = Sampler(train.sample.rows, key, pipeline.params.seed, [FILE, ROW])
         cutoff = None
@@ -140,6 +136,15 @@ def sampled_split(repo: DataRepo, snapshot: Snapshot, pipeline: Pipeline, held_o
         first, rows = _hold_out(stream, spec, edge, held_out)
     fitted = sampler.taken().sort_by([(EVENT_TIME, "ascending"), (FILE, "ascending"), (ROW, "ascending")]).select(columns).to_pandas()
     return Split(fitted, first, cutoff, pd.Timestamp(edge)), rows
+
+
+def _ends(stream: SnapshotStream, spec: PipelineSpec) -> tuple[datetime | None, datetime]:
+    """Return where the window begins (None: with the first row) and where what is held out does."""
+    newest = stream.newest(spec.columns.target)
+    if newest is None:
+        raise no_label()
+    edge = newest - spec.train.holdout
+    return None if spec.train.reach is None else edge - spec.train.reach, edge
 
 
 def streamed_window(repo: DataRepo, snapshot: Snapshot, spec: PipelineSpec, work: Work) -> tuple[Streamed, int]:
@@ -155,11 +160,7 @@ def streamed_window(repo: DataRepo, snapshot: Snapshot, spec: PipelineSpec, work
     if train.batches is None:
         raise ValueError("a window is fitted in batches where the spec asks for it")
     with open_snapshot(repo.files(snapshot), snapshot.key) as stream:
-        newest = stream.newest(target)
-        if newest is None:
-            raise no_label()
-        edge = newest - train.holdout
-        after = None if train.reach is None else edge - train.reach
+        after, edge = _ends(stream, spec)
         tables = (one.select(columns) for one in stream.tables(columns, target, after, edge, ordered=True))
         since, cutoff, count = None, None, 0
         work.window.parent.mkdir(parents=True, exist_ok=True)
