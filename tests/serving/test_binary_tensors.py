@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -74,4 +75,6 @@ def test_bytes_that_do_not_add_up_are_refused(datatype: Any, size: Any, raw: byt
 
 @pytest.mark.parametrize("body", [None, [], {"inputs": 3}, {"inputs": [3, {"parameters": 3}]}])
 def test_a_body_of_another_shape_is_left_to_the_reader_of_inputs(body: Any):
+    before = deepcopy(body)
     fill_data(body, memoryview(b""))
+    assert body == before
