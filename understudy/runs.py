@@ -13,6 +13,7 @@ from contracts.events import Cause
 from contracts.queues import queue_of
 
 _POLL_SECONDS = 0.1
+_SILENT_SECONDS, _PAUSE_SECONDS = 120.0, 0.5
 
 
 def open_prefect(settings: Settings) -> PrefectApi:
@@ -40,13 +41,25 @@ def wait(api: PrefectApi, run: FlowRun, seconds: float = 900.0, tell: Callable[[
         tell: called with the name of each state on the way.
 
     Raises:
-        OutsideError: it did not end in time, or nobody took it up.
+        OutsideError: it did not end in time, or nobody took it up, or the server was silent for two minutes.
     """
     deadline, told = time.monotonic() + seconds, ""
-    while not (state := api.state(run.id)).ended:
+    while not (state := _state(api, run)).ended:
         if state.name != told:
             tell(told := state.name)
         if time.monotonic() > deadline:
             raise OutsideError(f"Flow run {run.url} is still {state.name} after {seconds:g} s.", "Look whether a worker is up.")
         time.sleep(_POLL_SECONDS)
     return state
+
+
+def _state(api: PrefectApi, run: FlowRun) -> RunState:
+    """Return where a run stands; a busy server may be silent for a while (its SQLite is locked), and the run goes on meanwhile."""
+    until = time.monotonic() + _SILENT_SECONDS
+    while True:
+        try:
+            return api.state(run.id)
+        except OutsideError:
+            if time.monotonic() > until:
+                raise
+        time.sleep(_PAUSE_SECONDS)
