@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -33,7 +34,7 @@ class OnnxModel:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = _ERRORS_ONLY
         self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        self._input = self._session.get_inputs()[0].name
+        self._input, self._outputs = self._session.get_inputs()[0].name, [self._session.get_outputs()[0].name]
         self._accepts = accepts
 
     def takes(self, matrix: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
@@ -48,11 +49,15 @@ class OnnxModel:
 
     def takes_all(self, matrix: npt.NDArray[np.float64]) -> bool:
         """Say whether it may be asked about every row."""
-        return (self._accepts.largest is None and self._accepts.missing) or bool(self.takes(matrix).all())
+        largest = self._accepts.largest
+        if largest is None and self._accepts.missing:
+            return True
+        within = math.inf if largest is None else largest
+        return bool(np.abs(matrix).max(initial=0.0) <= within) or bool(self.takes(matrix).all())  # NaN is not within: then row by row
 
     def answer(self, matrix: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Answer rows: (n, features) to (n,) or (n, k)."""
-        found: npt.NDArray[np.float64] = self._session.run(None, {self._input: matrix})[0]
+        found: npt.NDArray[np.float64] = self._session.run(self._outputs, {self._input: matrix})[0]
         return found
 
 

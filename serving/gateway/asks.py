@@ -118,15 +118,15 @@ def make_ask(seen: Serving, columns: Columns, request_id: Any = None, parameters
     Raises:
         BadRequest: names the parameter and the row.
     """
-    rows = len(next(iter(columns.values())))
-    told = parameters if isinstance(parameters, dict) else {}
-    if parameters is not None and not isinstance(parameters, dict):
+    rows, now = len(next(iter(columns.values()))), time.time_ns() // 1000
+    if parameters is None:
+        return Ask(seen, _id(request_id), columns, [now] * rows, [None] * rows)
+    if not isinstance(parameters, dict):
         raise BadRequest("'parameters' is not an object.")
-    times = _per_row("event_time", told.get("event_time"), rows, _event_time)
-    units = _per_row("unit", told.get("unit"), rows, _unit)
-    now = time.time_ns() // 1000
+    times = _per_row("event_time", parameters.get("event_time"), rows, _event_time)
+    units = _per_row("unit", parameters.get("unit"), rows, _unit)
     ask = Ask(seen, _id(request_id), columns, [now if one is None else one for one in times], units)
-    timeout = told.get("timeout")
+    timeout = parameters.get("timeout")
     if timeout is not None and _microseconds(timeout):
         ask.deadline = ask.arrived + timeout / 1e6
     return ask

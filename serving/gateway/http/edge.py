@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 
@@ -62,7 +63,8 @@ class Edge:
                 self._log.exception("An answer broke off", path=scope["path"])
                 raise
             await self._answer_error(error, scope)(scope, receive, watched)
-        self._account(scope, status[0] if status else 0, time.perf_counter() - started)
+        # behind the answer: what the loop has to write leaves at the end of its turn
+        asyncio.get_running_loop().call_soon(self._account, scope, status[0] if status else 0, time.perf_counter() - started)
 
     def _answer_error(self, error: Exception, scope: Scope) -> Response:
         if isinstance(error, HTTPException):

@@ -13,6 +13,8 @@ from typing import Any
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from serving.gateway.http.one_write import OneWrite
+
 SLICE_BYTES = 8 * 1024
 
 
@@ -36,7 +38,7 @@ class Pipelining(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it, too
         """Begin."""
-        super().connection_made(transport)
+        super().connection_made(OneWrite(transport, self.loop))
         self.flow = _Flow(transport, self.pipeline)
 
     def data_received(self, data: bytes) -> None:
