@@ -18,7 +18,7 @@ from pydantic import Field
 from contracts.events import IntentKind
 from contracts.rollout import Act, DecisionRecord
 from flows import artifacts
-from flows.rollout import follow_through
+from flows.rollout import follow_through, publish
 from flows.wiring import open_world
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def approval(pipeline: str, version: Annotated[str, Field(max_length=32)]) -> An
     record = note(pipeline, version, said)
     if record.act is Act.APPROVE:
         follow_through(pipeline)
+    publish(pipeline)  # and tell people now, not at the next tick
     names = {Act.APPROVE: "Approved", Act.ABORT: "Rejected"}
     return Completed(
         name=names.get(record.act, "Declined"), message=f"{record.act.value} by {record.actor}: {record.reason} (decision {record.id})"

@@ -28,7 +28,8 @@ from adapters.settings import read_settings
 from adapters.suite_answers import Answer, read_suite
 from contracts.compute import Compute
 from contracts.errors import OutsideError
-from flows.stages.check import check_file, keep_failing
+from flows.stages.check import check_file, check_snapshot, keep_failing
+from flows.stages.ingest import ingest
 from tests.adapters.columnar.test_parity import SUITE, frame_of, same
 from tests.flows.stages.retrain_world import NAME, build_world, pipeline_of, table
 
@@ -117,6 +118,7 @@ def test_a_check_of_a_large_file_goes_to_the_cluster_of_the_pipeline_and_a_small
     dask_cluster: str, tmp_path: Path, mlflow_database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = replace(build_world(tmp_path, mlflow_database), dask=dask_cluster)
+    stored = ingest(settings, pipeline_of(settings)).snapshot
     suite = [{"type": "expect_column_values_to_be_between", "kwargs": {"column": "x", "max_value": 1}, "meta": {"severity": "row"}}]
     (settings.pipelines / NAME / "suite.json").write_text(json.dumps({"name": "s", "expectations": suite}))
     rows = table(200)
@@ -125,6 +127,8 @@ def test_a_check_of_a_large_file_goes_to_the_cluster_of_the_pipeline_and_a_small
     here = check_file(settings, pipeline, tmp_path / "rows.parquet")
     monkeypatch.setattr(checks_there, "ROWS_PER_PART", 100)
     there = check_file(settings, pipeline, tmp_path / "rows.parquet")
+    snapshot, _ = check_snapshot(settings, pipeline)
+    assert ([one.engine for one in snapshot.results], snapshot.rows) == (["cluster"], stored.rows)
     assert ([one.engine for one in here.results], [one.engine for one in there.results]) == (["columnar"], ["cluster"])
     assert there.results[0].unexpected == here.results[0].unexpected == (rows["x"] > 1).sum() > 0
     assert keep_failing(pipeline, tmp_path / "rows.parquet", there, tmp_path / "aside.parquet") == (rows["x"] > 1).sum()

@@ -106,6 +106,8 @@ def test_a_person_sees_the_evidence_fills_the_form_and_the_promotion_names_them(
     assert promote.reason.startswith("approved (less error on every weekday); version 2 has 4.9")
     assert promote.verdicts[0].outcome is Outcome.PASS
     assert office.world.registry.aliases("sales") == Aliases("2", None, "1")
+    (told,) = until(lambda: notices(office, "promoted", "sales"), "people are told, and no tick was needed")
+    assert (told["subject"], "by Ada Lovelace" in told["body"]) == ("sales: promoted version 2", True)
 
 
 def test_a_form_that_nobody_fills_is_withdrawn_when_its_time_is_up_and_the_candidate_goes(office: Office, api: PrefectApi) -> None:

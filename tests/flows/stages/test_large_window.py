@@ -59,19 +59,25 @@ def _part(random: np.random.Generator, part: int, rows: int) -> pd.DataFrame:
     return frame.assign(y=frame["x0"] + 2 * frame["x1"] + random.integers(-1, 2, rows))
 
 
+_BATCHES = {"estimator": "sklearn.linear_model.SGDRegressor", "sample": None, "batches": {"rows": 20_000}}
+
+
 @pytest.mark.slow
-def test_a_window_larger_than_memory_is_streamed(tmp_path: Path) -> None:
-    settings = _world(tmp_path, _PARTS, _ROWS)
+@pytest.mark.parametrize(
+    ("train", "fitted"), [({}, 20_000), (_BATCHES, (_PARTS - 1) * _ROWS - 10)], ids=["a sample is fitted", "all rows in batches"]
+)
+def test_a_window_larger_than_memory_is_streamed(tmp_path: Path, train: dict[str, Any], fitted: int) -> None:
+    settings = _world(tmp_path, _PARTS, _ROWS, **train)
     newest = DataRepo(settings).newest("wide")
     assert newest is not None
     window_mb = newest.rows * (_FEATURES + 3) * 8 / 2**20
     command = [sys.executable, "-m", "tests.flows.stages.large_window", str(settings.home), str(settings.pipelines), str(tmp_path / "work")]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=280, cwd=Path(__file__).parents[3])
     found = json.loads(done.stdout.splitlines()[-1])
-    assert found["fitted"] == 20_000
+    assert found["fitted"] == fitted
     assert found["held_out"] == found["rows"] == _ROWS
-    assert found["mae"] == pytest.approx(2 / 3, abs=0.02)  # the noise's mean size
-    assert found["mb"] < window_mb / 3, f"{found['mb']:.0f} MB of a window of {window_mb:.0f} MB"
+    assert found["mae"] == pytest.approx(2 / 3, abs=0.04)  # the noise's mean size; the last steps of a stochastic descent add to it
+    assert found["mb"] < window_mb / 2, f"{found['mb']:.0f} MB of a window of {window_mb:.0f} MB"
 
 
 def test_a_streamed_window_is_the_one_that_is_read_whole(tmp_path: Path) -> None:
