@@ -10,6 +10,7 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -17,10 +18,11 @@ import pandas as pd
 
 from adapters import dvc_files
 from adapters.batch import Batch
+from adapters.data_repo_recover import recover
 from adapters.file_lock import file_lock
-from adapters.git import git, git_blobs, has_tag
+from adapters.git import git, git_blob, git_blobs, tagged
 from adapters.joined import joined
-from adapters.manifest import read_manifest, write_manifest
+from adapters.manifest import MANIFEST, read_manifest, write_manifest
 from adapters.parquet_files import write_parquet
 from adapters.partitions import ended, kinds, left_out, read_partition, snapshot_after
 from adapters.row_digest import row_digest
@@ -30,7 +32,6 @@ from contracts.columns import EVENT_TIME
 from contracts.errors import Conflict, UsageError
 from contracts.snapshot import Partition, Snapshot
 
-MANIFEST = "manifest.json"
 PRUNED = "pruned.json"  # ids of snapshots that were taken out, with the time
 MARKS = "aside.json"  # fingerprints of late rows that were set aside
 
@@ -69,13 +70,13 @@ class DataRepo:
 
     def newest(self, pipeline: str) -> Snapshot | None:
         """Return a pipeline's newest snapshot, or None; takes as long however many there are."""
-        manifest = f"{pipeline}/{MANIFEST}"
-        if not self._is_here() or not git(self._root, "ls-tree", "--name-only", "HEAD", "--", manifest):
+        told = git_blob(self._root, f"HEAD:{pipeline}/{MANIFEST}") if self._is_here() else None
+        if told is None:
             return None
-        last = read_manifest(git(self._root, "show", f"HEAD:{manifest}"), "")
-        tag = f"{pipeline}/{last.id}"
-        if has_tag(self._root, tag):
-            return self._at(pipeline, tag)
+        last = read_manifest(told, "")
+        commit = tagged(self._root, f"{pipeline}/{last.id}")
+        if commit is not None:
+            return replace(last, commit=commit)
         found = self.snapshots(pipeline)  # its writer has not come to the tag yet, or was killed: it does not count
         return found[-1] if found else None
 
@@ -85,9 +86,9 @@ class DataRepo:
         Raises:
             UsageError: there is none of this id.
         """
-        tag = f"{pipeline}/{snapshot_id}"
-        if self._is_here() and has_tag(self._root, tag):
-            return self._at(pipeline, tag)
+        commit = tagged(self._root, f"{pipeline}/{snapshot_id}") if self._is_here() else None
+        if commit is not None:
+            return read_manifest(git_blobs(self._root, [f"{commit}:{pipeline}/{MANIFEST}"])[0], commit)
         raise UsageError(f"Pipeline '{pipeline}' has no snapshot '{snapshot_id}'.", f"See: understudy snapshots {pipeline}")
 
     def frame(self, snapshot: Snapshot, columns: Sequence[str] | None = None, since: datetime | None = None) -> pd.DataFrame:
@@ -147,7 +148,7 @@ class DataRepo:
             if before is not None and frame[EVENT_TIME].min() <= before.watermark:
                 raise _conflict(pipeline, before)
             until = None if quarantined.empty else quarantined[EVENT_TIME].max().to_pydatetime()
-            return self.add_batch(pipeline, Batch([frame], key, before, quarantined=len(quarantined), aside_until=until))
+            return self._add(pipeline, Batch([frame], key, before, quarantined=len(quarantined), aside_until=until), before)
 
     def add_batch(self, pipeline: str, batch: Batch) -> Snapshot:
         """Make a snapshot of the newest one and a batch, late rows and corrections included; else as `add`.
@@ -160,17 +161,20 @@ class DataRepo:
             before = self.newest(pipeline)
             if before is not None and (batch.onto is None or batch.onto.id != before.id):
                 raise _conflict(pipeline, before)
-            added: list[Partition] = []
-            columns: dict[str, str] = {}
-            if batch.late is not None and not batch.late.empty:
-                added.append(self._store(pipeline, batch.late, len(batch.late) - batch.corrected, batch.corrected))
-                columns |= kinds(batch.late)
-            for frame in batch.parts:
-                added.append(self._store(pipeline, frame))
-                columns |= kinds(frame)
-            snapshot = snapshot_after(before, pipeline, tuple(added), columns, batch)
-            marks = {mark: at for mark, at in batch.marks.items() if at > snapshot.watermark - batch.lateness}
-            return self._record(snapshot, added, left_out(before, snapshot), marks)
+            return self._add(pipeline, batch, before)
+
+    def _add(self, pipeline: str, batch: Batch, before: Snapshot | None) -> Snapshot:
+        added: list[Partition] = []
+        columns: dict[str, str] = {}
+        if batch.late is not None and not batch.late.empty:
+            added.append(self._store(pipeline, batch.late, len(batch.late) - batch.corrected, batch.corrected))
+            columns |= kinds(batch.late)
+        for frame in batch.parts:
+            added.append(self._store(pipeline, frame))
+            columns |= kinds(frame)
+        snapshot = snapshot_after(before, pipeline, tuple(added), columns, batch)
+        marks = {mark: at for mark, at in batch.marks.items() if at > snapshot.watermark - batch.lateness}
+        return self._record(snapshot, added, left_out(before, snapshot), marks)
 
     def marks(self, snapshot: Snapshot) -> dict[str, datetime]:
         """Return the fingerprints of rows behind its watermark that were set aside, with their event times."""
@@ -190,7 +194,8 @@ class DataRepo:
             self._held = True
             try:
                 self._create()
-                self._recover()
+                recover(self._root)
+                self.forget_pruned()
                 if self._shared is not None:
                     self._shared.bring()
                     self._brought = True
@@ -219,10 +224,6 @@ class DataRepo:
             with self.exclusive():
                 pass
         return (self._root / ".git").is_dir()
-
-    def _at(self, pipeline: str, tag: str) -> Snapshot:
-        commit = git(self._root, "rev-parse", f"{tag}^{{commit}}")
-        return read_manifest(git(self._root, "show", f"{tag}:{pipeline}/{MANIFEST}"), commit)
 
     def _files(self, snapshot: Snapshot, partitions: Sequence[Partition]) -> list[Path]:
         """Return local files of partitions, each with exactly the bytes that were stored."""
@@ -261,7 +262,7 @@ class DataRepo:
         git(self._root, "commit", "-q", "-m", f"{pipeline}: snapshot {snapshot.id}, {rows} rows more, {snapshot.rows} in all")
         git(self._root, "tag", f"{pipeline}/{snapshot.id}")
         self.publish()
-        return self.get(pipeline, snapshot.id)
+        return replace(snapshot, commit=git(self._root, "rev-parse", f"{pipeline}/{snapshot.id}^{{commit}}"))
 
     def _create(self) -> None:
         """Build the repository beside its place and move it there, so that it is whole or absent."""
@@ -279,24 +280,6 @@ class DataRepo:
         if self._shared is not None:
             self._shared.adopt(building)
         building.rename(self._root)
-
-    def _recover(self) -> None:
-        """Remove what a killed writer left, and tag a committed snapshot that has no tag yet: its bytes were pushed before."""
-        folder = self._root / ".git"
-        locks = [*folder.glob("*.lock"), *(folder / "refs").rglob("*.lock")]  # objects have none, and are many
-        for left in [*locks, self._root / ".dvc" / "tmp" / "rwlock"]:
-            left.unlink(missing_ok=True)
-        git(self._root, "reset", "-q", "--hard")
-        git(self._root, "clean", "-fdq")
-        for manifest in sorted(self._root.glob(f"*/{MANIFEST}")):
-            snapshot = read_manifest(manifest.read_text(encoding="utf-8"), "")
-            tag = f"{snapshot.pipeline}/{snapshot.id}"
-            if not has_tag(self._root, tag):
-                git(self._root, "tag", tag, git(self._root, "log", "-1", "--format=%H", "--", f"{snapshot.pipeline}/{MANIFEST}"))
-        self.forget_pruned()
-        for path in self._root.glob("*/*.parquet"):  # git leaves what it is told to ignore
-            if not Path(f"{path}.dvc").is_file():
-                path.unlink()
 
 
 def _conflict(pipeline: str, before: Snapshot) -> Conflict:

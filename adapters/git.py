@@ -32,13 +32,22 @@ def git(folder: Path, *arguments: str) -> str:
     return _run(folder, arguments, b"").decode().rstrip("\n")
 
 
-def has_tag(folder: Path, tag: str) -> bool:
-    """Return whether a repository has a tag; `git tag --list` would read the file of every other one."""
+def tagged(folder: Path, tag: str) -> str | None:
+    """Return the commit of a tag; None where there is no such tag. `git tag --list` would read the file of every other one."""
     try:
-        git(folder, "rev-parse", "-q", "--verify", f"refs/tags/{tag}")
+        return git(folder, "rev-parse", "-q", "--verify", f"refs/tags/{tag}^{{commit}}")
     except OutsideError:
-        return False
-    return True
+        return None
+
+
+def git_blob(folder: Path, name: str) -> str | None:
+    """Return the text of a file by a name such as `HEAD:PATH`; None where there is none.
+
+    Raises:
+        OutsideError: git is not installed.
+    """
+    head, _, text = _run(folder, ("cat-file", "--batch"), name.encode() + b"\n").partition(b"\n")
+    return text[:-1].decode() if head.split()[1:2] == [b"blob"] else None
 
 
 def git_blobs(folder: Path, names: Sequence[str]) -> list[str]:

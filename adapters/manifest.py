@@ -11,6 +11,8 @@ import msgspec
 
 from contracts.snapshot import Snapshot
 
+MANIFEST = "manifest.json"
+
 
 def write_manifest(snapshot: Snapshot, path: Path) -> None:
     """Write a snapshot as JSON, without its commit: that is known only afterwards."""

@@ -9,10 +9,10 @@ import pytest
 
 from tests.browser import browser
 from tests.mlflow_server import mlflow_database, mlflow_server
-from tests.prefect_server import prefect_server
+from tests.prefect_server import prefect_database, prefect_server
 from tests.s3_server import s3_address, s3_server
 
-__all__ = ["browser", "mlflow_database", "mlflow_server", "prefect_server", "real_data", "s3_address", "s3_server"]
+__all__ = ["browser", "mlflow_database", "mlflow_server", "prefect_database", "prefect_server", "real_data", "s3_address", "s3_server"]
 
 
 def pytest_configure() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.prefect_server import free_port
+from tests.servers import free_port
 
 _START_SECONDS = 120.0
 ROOT = Path(__file__).parents[1]

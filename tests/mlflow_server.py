@@ -1,4 +1,4 @@
-"""A real MLflow server, and a migrated SQLite to copy: both made once a session, for a first connection migrates for seconds."""
+"""A real MLflow server, and a migrated SQLite to copy: the latter made once a run, for a first connection migrates for seconds."""
 
 from __future__ import annotations
 
@@ -6,16 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
-from tests.prefect_server import free_port
-
-_START_SECONDS = 120.0
+from tests.servers import await_server, free_port, shared_place
 
 
 @pytest.fixture(scope="session")
@@ -23,10 +19,12 @@ def mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return an empty, migrated MLflow database; copy it to `home/mlflow.db`."""
     from adapters.registry.connection import connect, told
 
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    uri = f"sqlite:///{path}"
-    with told(uri):
-        connect(uri).search_registered_models()
+    with shared_place(tmp_path_factory) as place:
+        path, uri = place / "mlflow.db", f"sqlite:///{place / 'new-mlflow.db'}"
+        if not path.exists():
+            with told(uri):
+                connect(uri).search_registered_models()
+            (place / "new-mlflow.db").replace(path)
     return path
 
 
@@ -42,19 +40,8 @@ def mlflow_server(mlflow_database: Path, tmp_path_factory: pytest.TempPathFactor
         server = subprocess.Popen(command, env=env | {"MLFLOW_DISABLE_TELEMETRY": "true"}, stdout=log, stderr=log, start_new_session=True)
     url = f"http://127.0.0.1:{port}"
     try:
-        _wait(server, url, home / "server.log")
+        await_server(server, f"{url}/health", home / "server.log")
         yield url
     finally:
         os.killpg(server.pid, signal.SIGKILL)  # the command and the worker it started; there is nothing to save
         server.wait(20)
-
-
-def _wait(server: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            if httpx.get(f"{url}/health", timeout=2).is_success:
-                return
-        except httpx.HTTPError:
-            time.sleep(0.2)
-    raise TimeoutError(f"MLflow did not start: {log.read_text()[-2000:]}")

@@ -1,6 +1,7 @@
 """A BentoML service with adaptive batching, one worker; in its own environment. SERVED_MODEL: a file; SERVED_TEXTS: it takes texts."""
 
 import os
+from typing import Any
 
 import bentoml
 import joblib
@@ -19,8 +20,8 @@ class Served:
     if _TEXTS:
 
         @bentoml.api(**_BATCHED)
-        def predict(self, rows: pd.DataFrame) -> np.ndarray:
-            return self.model.predict_proba(rows)
+        def predict(self, rows: list[dict[str, Any]]) -> np.ndarray:  # a DataFrame is never dispatched by its batching
+            return self.model.predict_proba(pd.DataFrame(rows))
 
     else:
 

@@ -155,7 +155,12 @@ def _serve(settings: Settings, listening: socket.socket, grpc_address: str | Non
     from serving.gateway.http.pipelining import Pipelining
     from serving.gateway.wiring import build_gateway
 
-    app = build_gateway(settings, limits, listening.getsockname()[1], log_all=access_log, grpc_address=grpc_address, place=place)
+    port = listening.getsockname()[1]
+
+    def leaving() -> bool:
+        return server.should_exit
+
+    app = build_gateway(settings, limits, port, log_all=access_log, grpc_address=grpc_address, place=place, leaving=leaving)
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -170,7 +175,8 @@ def _serve(settings: Settings, listening: socket.socket, grpc_address: str | Non
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_GRACE_SECONDS + 1,
     )
-    PatientServer(config, limits, configure_log("gateway"), _GRACE_SECONDS).run(sockets=[listening])
+    server = PatientServer(config, limits, configure_log("gateway"), _GRACE_SECONDS)
+    server.run(sockets=[listening])
 
 
 if __name__ == "__main__":

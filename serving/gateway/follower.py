@@ -60,6 +60,11 @@ class Follower:
         for thread in self._threads:
             thread.join(_STOP_SECONDS)
 
+    @property
+    def settled(self) -> bool:
+        """Whether all that is desired answers, or was tried and cannot be loaded."""
+        return self.route_from is not None and all(name in self.loader.refusals for name in self._plane.missing())
+
     def _open(self) -> None:
         complained = False
         while not self._stop.is_set() and self.ledger is None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from prometheus_client import disable_created_metrics
@@ -32,16 +35,25 @@ if TYPE_CHECKING:  # compiling the protocol takes a third of a second that only 
     from serving.gateway.grpc.server import GrpcServer
 
 _ALONE = Place()
+_JOIN_SECONDS, _LOOK_SECONDS = 60.0, 0.02  # a worker that has not loaded everything by then joins as it is
 
 
 def build_gateway(
-    settings: Settings, limits: Limits, port: int, *, log_all: bool, grpc_address: str | None = None, place: Place = _ALONE
+    settings: Settings,
+    limits: Limits,
+    port: int,
+    *,
+    log_all: bool,
+    grpc_address: str | None = None,
+    place: Place = _ALONE,
+    leaving: Callable[[], bool] = lambda: False,
 ) -> ASGIApp:
     """Return the whole gateway as an ASGI application; it begins to follow the route when the server starts it.
 
     Args:
         grpc_address: host and port to answer gRPC on; nowhere where it is None.
-        place: which of several workers on the port this process is.
+        place: which of several workers on the port this process is. One of several takes no call before it can answer.
+        leaving: whether the process was told to stop.
 
     Raises:
         UsageError: the tokens file cannot be read.
@@ -63,6 +75,8 @@ def build_gateway(
 
     async def start() -> None:
         follower.start()
+        if place.count > 1:  # until then the others on the port answer
+            await _settle(follower, leaving)
         reporter.start()
         metrics.start()
         upkeep.start()
@@ -80,6 +94,12 @@ def build_gateway(
 
     parts = (V2(plane, follower), Scoring(plane), Feedback(plane), Pages(plane, status, metrics))
     return build_app([route for part in parts for route in part.routes()], plane, meters, log, start, stop, tokens, log_all=log_all)
+
+
+async def _settle(follower: Follower, leaving: Callable[[], bool]) -> None:
+    end = time.monotonic() + _JOIN_SECONDS
+    while not (follower.settled or leaving()) and time.monotonic() < end:
+        await asyncio.sleep(_LOOK_SECONDS)
 
 
 def _grpc_server(

@@ -14,7 +14,7 @@ import pytest
 
 from adapters.prefect_api import FlowRun, PrefectApi
 from contracts.errors import OutsideError, UsageError
-from tests.prefect_server import free_port
+from tests.servers import free_port
 
 
 @dataclass

@@ -21,7 +21,7 @@ from adapters.webhook_signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, verif
 from contracts.errors import OutsideError, Refused
 from contracts.events import Alert, Severity
 from tests.http_recorder import Recorder, answering
-from tests.prefect_server import free_port
+from tests.servers import free_port
 
 ROOT = Path(__file__).parents[2]
 SECRET = "a-secret-that-nobody-guesses"

@@ -22,7 +22,8 @@ from adapters.prefect_api import FlowRun, PrefectApi, RunState
 from flows.warm.place import socket_path
 from tests.flows.stages import retrain_world
 from tests.flows.stages.rollout_world import World
-from tests.prefect_server import free_port, running_prefect
+from tests.prefect_server import running_prefect
+from tests.servers import free_port
 
 SHOP = "shop"
 SLOW = "slow"
@@ -110,7 +111,7 @@ def register_sales(world: World) -> None:
 
 
 @contextmanager
-def open_office(folder: Path, mlflow_database: Path, mlflow_url: str) -> Iterator[Office]:
+def open_office(folder: Path, mlflow_database: Path, mlflow_url: str, prefect_database: Path) -> Iterator[Office]:
     """Start everything, and stop it whatever happens."""
     world = World(folder, mlflow_database)
     world.spec["rollout"] |= {"promotion": "manual", "approval": {"expires": "3d"}}
@@ -120,7 +121,7 @@ def open_office(folder: Path, mlflow_database: Path, mlflow_url: str) -> Iterato
     write_shop(folder, SHOP)
     slow = write_shop(folder, SLOW, features="slowly:sleep")
     (slow / "slowly.py").write_text(SLEEPS.format(started=str(folder / "started")))
-    with running_prefect(folder / "server", free_port(), ui=True) as url:
+    with running_prefect(folder / "server", free_port(), prefect_database, ui=True) as url:
         office = Office(world, url, mlflow_url)
         try:
             office.start("engine", sys.executable, "-m", "flows.warm.server")

@@ -20,7 +20,8 @@ import pytest
 from adapters.settings import read_settings
 from tests.adapters.ledger.conftest import postgresql
 from tests.flows.workers import environment, run_understudy, until
-from tests.prefect_server import ask_prefect, free_port
+from tests.prefect_server import ask_prefect
+from tests.servers import free_port
 from tests.webhook.conftest import write_pipeline
 from understudy.services.plan import make_plan
 from understudy.services.ports import DEFAULTS

@@ -33,9 +33,9 @@ SHOWN = Path(__file__).parents[2] / "docs" / "images" / "approval.png"
 
 
 @pytest.fixture(scope="module")
-def office(tmp_path_factory: pytest.TempPathFactory, mlflow_database: Path, mlflow_server: str) -> Iterator[Office]:
+def office(tmp_path_factory: pytest.TempPathFactory, mlflow_database: Path, mlflow_server: str, prefect_database: Path) -> Iterator[Office]:
     """Version 1 of `sales` serves; a candidate would have to be approved."""
-    with open_office(tmp_path_factory.mktemp("office"), mlflow_database, mlflow_server) as office:
+    with open_office(tmp_path_factory.mktemp("office"), mlflow_database, mlflow_server, prefect_database) as office:
         office.world.submit("1", error=10.0)
         office.world.settle()
         office.world.serve(30 * 24)

@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.prefect_server import free_port
+from tests.servers import free_port
 
 _INFRA = Path(__file__).parents[2] / "infra"
 _SECONDS = 30.0

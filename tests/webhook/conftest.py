@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from adapters.webhook_signature import signed_headers
-from tests.prefect_server import free_port
+from tests.servers import free_port
 
 ROOT = Path(__file__).parents[2]
 CLIENT = httpx.Client(timeout=30)  # one for all: making a client costs more than a call

@@ -19,7 +19,7 @@ from adapters.ledger import Ledger
 from adapters.webhook_client import send_alert
 from contracts.errors import Refused
 from contracts.events import Alert, Severity
-from tests.prefect_server import free_port
+from tests.servers import free_port
 from tests.webhook.conftest import ROOT, SECRET, Running, receiver
 
 

@@ -19,7 +19,7 @@ from contracts.rollout import Phase, Route
 from contracts.spec import SimulatorSource
 from tests.flows.stages.monitor_world import World, make_world, open_world
 from tests.http_recorder import Recorder, answering
-from tests.prefect_server import free_port
+from tests.servers import free_port
 
 START, SHIFT = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 29, tzinfo=UTC)
 FIRST = SHIFT - timedelta(days=4)  # of the live traffic

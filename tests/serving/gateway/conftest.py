@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.prefect_server import free_port
+from tests.servers import free_port
 from tests.serving.gateway.world import Gateway, World
 
 SLOW = "import time\n\ndef build(frame):\n    time.sleep(0.4)\n    return frame\n"

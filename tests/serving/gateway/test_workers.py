@@ -54,11 +54,18 @@ def test_two_workers_answer_log_swap_and_count_as_one_gateway_and_one_that_is_ki
 
     os.kill(children(one)[0], signal.SIGKILL)
     body = {"inputs": tensors()}
-    answers = [httpx.post(f"{one.url}/v2/models/p/infer", json=body, trust_env=False, timeout=SECONDS).status_code for _ in range(5)]
-    assert answers == [200] * 5
+    answers, killed = [], datetime.now(UTC)
+
+    def is_back() -> bool:
+        answers.append(httpx.post(f"{one.url}/v2/models/p/infer", json=body, trust_env=False, timeout=SECONDS).status_code)
+        return [view.epoch for view in world.ledger.gateways("p", killed)] == [5] * WORKERS
+
     one.client.close()  # its connection may have been one of those that broke off
     one.client = httpx.Client(base_url=one.url, trust_env=False, timeout=SECONDS)
-    one.wait_until(lambda: len(children(one)) == WORKERS and serving(5), "start it again")
+    one.wait_until(is_back, "start it again")
+    assert len(children(one)) == WORKERS
+    assert len(answers) > 20
+    assert set(answers) == {200}, "while it loads nobody is sent to it"
     assert "A worker ended and is started again" in one.said()
 
     workers = children(one)
