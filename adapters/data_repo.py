@@ -18,7 +18,7 @@ import pandas as pd
 
 from adapters import dvc_files
 from adapters.batch import Batch
-from adapters.data_repo_recover import recover
+from adapters.data_repo_recover import written
 from adapters.file_lock import file_lock
 from adapters.git import git, git_blob, git_blobs, tagged
 from adapters.joined import joined
@@ -194,13 +194,12 @@ class DataRepo:
             self._held = True
             try:
                 self._create()
-                recover(self._root)
-                self.forget_pruned()
-                if self._shared is not None:
-                    self._shared.bring()
-                    self._brought = True
+                with written(self._root):
+                    if self._shared is not None:
+                        self._shared.bring()
+                        self._brought = True
                     self.forget_pruned()
-                yield
+                    yield
             finally:
                 self._held = False
 
@@ -255,11 +254,14 @@ class DataRepo:
         if marks or (folder / MARKS).is_file():
             (folder / MARKS).write_text(json.dumps({mark: at.isoformat() for mark, at in sorted(marks.items())}, indent=0) + "\n")
             changed.append(f"{pipeline}/{MARKS}")
+        staged = git(self._root, "diff", "--cached", "--name-only")  # by somebody who works here by hand
         git(self._root, "add", "--", *changed)
-        if without:  # of the working tree only: the tags of older snapshots still have them
-            git(self._root, "rm", "-q", "--", *(f"{pipeline}/{name}.dvc" for name in without))
+        gone = [f"{pipeline}/{name}.dvc" for name in without]
+        if gone:  # of the working tree only: the tags of older snapshots still have them
+            git(self._root, "rm", "-q", "--", *gone)
         rows = sum(one.rows for one in added)
-        git(self._root, "commit", "-q", "-m", f"{pipeline}: snapshot {snapshot.id}, {rows} rows more, {snapshot.rows} in all")
+        said = f"{pipeline}: snapshot {snapshot.id}, {rows} rows more, {snapshot.rows} in all"
+        git(self._root, "commit", "-q", "-m", said, *(("--", *changed, *gone) if staged else ()))
         git(self._root, "tag", f"{pipeline}/{snapshot.id}")
         self.publish()
         return replace(snapshot, commit=git(self._root, "rev-parse", f"{pipeline}/{snapshot.id}^{{commit}}"))

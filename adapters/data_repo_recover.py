@@ -1,14 +1,18 @@
-"""Puts right what a killed writer left in the data repository; what it costs hardly grows with the history."""
+"""Puts right what a killed writer left in the data repository; nothing is looked at where its writer came to the end."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
 from adapters.git import git, tagged
 from adapters.manifest import MANIFEST
+
+_WRITING = "understudy-writes"  # is there from the beginning of a writer's work to its end, whatever that is
 
 
 class _Named(msgspec.Struct):
@@ -18,12 +22,24 @@ class _Named(msgspec.Struct):
     id: str
 
 
-def recover(root: Path) -> None:
-    """Remove what is half done, and tag a committed snapshot that has no tag yet: its bytes were pushed before.
+@contextmanager
+def written(root: Path) -> Iterator[None]:
+    """Write to the repository; what an earlier writer did not bring to its end is put right first. The caller holds the lock.
 
     Raises:
         OutsideError: git failed.
     """
+    mark = root / ".git" / _WRITING
+    if mark.exists():
+        _recover(root)
+    with mark.open("wb") as file:
+        os.fsync(file.fileno())
+    yield
+    mark.unlink()
+
+
+def _recover(root: Path) -> None:
+    """Remove what is half done, and tag a committed snapshot that has no tag yet: its bytes were pushed before."""
     for left in [*_locks(root / ".git"), root / ".dvc" / "tmp" / "rwlock"]:
         left.unlink(missing_ok=True)
     git(root, "reset", "-q", "--hard")

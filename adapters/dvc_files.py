@@ -45,14 +45,13 @@ def add_and_push(root: Path, remote: str, path: str) -> None:
     Raises:
         OutsideError: the remote could not take them, tried several times where it is not a folder.
     """
-    with opened(root, remote, f"storing {path}") as repo:
-        _track(repo, root.resolve() / path)
 
-    def push() -> None:
+    def store() -> None:
         with opened(root, remote, f"storing {path}") as repo:
+            _track(repo, root.resolve() / path)  # a second time it finds what it did the first
             repo.push([str(root.resolve() / f"{path}.dvc")])
 
-    again(remote, push)
+    again(remote, store)
 
 
 def _track(repo: Any, target: Path) -> None:
@@ -236,7 +235,14 @@ def _guarded(root: Path, remote: str, doing: str) -> Iterator[Any]:
 
     logging.getLogger("dvc").setLevel(logging.CRITICAL)
     logging.getLogger("dvc_data").setLevel(logging.CRITICAL)
-    core = {"remote": "store", "analytics": False, "autostage": False, "site_cache_dir": str(root / ".dvc" / "tmp" / "site")}
+    core = {
+        "remote": "store",
+        "analytics": False,
+        "autostage": False,
+        "no_scm": True,
+        "site_cache_dir": str(root / ".dvc" / "tmp" / "site"),
+    }
+    # without `no_scm` DVC reads git's whole index to see that a file is not in it; git is asked by us, when all is stored
     limits = _S3_LIMITS if remote.startswith("s3://") else {}
     try:
         with Repo(str(root.resolve()), config={"core": core, "remote": {"store": {"url": remote, **limits}}}) as repo:

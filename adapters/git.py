@@ -17,6 +17,7 @@ _OURS = (
     "-c", "core.hooksPath=/dev/null",
     "-c", "core.fsync=all",
     "-c", "gc.auto=0",
+    "-c", "maintenance.auto=false",
     "-c", "init.defaultBranch=main",
 )  # fmt: skip
 

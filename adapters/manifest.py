@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -18,8 +17,7 @@ def write_manifest(snapshot: Snapshot, path: Path) -> None:
     """Write a snapshot as JSON, without its commit: that is known only afterwards."""
     content = msgspec.to_builtins(snapshot, builtin_types=(datetime,))  # asdict copies each value of each partition
     del content["commit"]
-    plain = json.dumps(content, default=datetime.isoformat).encode()  # `indent` would take the encoder that is not in C
-    path.write_bytes(msgspec.json.format(plain, indent=1) + b"\n")
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=1) + b"\n")
 
 
 def read_manifest(text: str, commit: str) -> Snapshot:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from adapters.data_repo import DataRepo
 from adapters.settings import Settings
@@ -46,3 +47,27 @@ def test_git_log_dvc_status_pull_and_diff_say_what_is_there(settings: Settings, 
     run(clone, "dvc", "checkout")
     assert sorted(path.name for path in (clone / "a").glob("*.parquet")) == [first.partitions[0].name]
     assert repo.add("a", rows("2026-01-03", 4.0, ids=[6]), NONE, ["id"]).rows == 4, "and we go on beside them"
+
+
+def test_what_somebody_staged_by_hand_is_not_part_of_a_snapshot_and_is_not_lost(settings: Settings) -> None:
+    repo = DataRepo(settings)
+    repo.add("a", rows("2026-01-01", 1.0), NONE, [])
+    (repo.root / "notes.md").write_text("what we know of these rows\n")
+    run(repo.root, "git", "add", "notes.md")
+    snapshot = repo.add("a", rows("2026-01-02", 2.0), NONE, [])
+    changed = run(repo.root, "git", "show", "--name-only", "--format=", snapshot.commit).split()
+    assert changed == [f"a/{snapshot.partitions[-1].name}.dvc", "a/manifest.json"]
+    assert run(repo.root, "git", "status", "--porcelain") == "A  notes.md\n"
+
+
+def test_a_writer_that_did_not_end_is_cleaned_up_after_and_one_that_did_is_not(settings: Settings) -> None:
+    repo = DataRepo(settings)
+    repo.add("a", rows("2026-01-01", 1.0), NONE, [])
+    left = repo.root / "a" / "left.parquet"
+    left.write_bytes(b"half")
+    repo.add("a", rows("2026-01-02", 2.0), NONE, [])
+    assert left.exists(), "nobody died: it is somebody's"
+    with pytest.raises(RuntimeError, match="in the middle"), repo.exclusive():
+        raise RuntimeError("in the middle")
+    repo.add("a", rows("2026-01-03", 3.0), NONE, [])
+    assert not left.exists()
