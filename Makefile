@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export DO_NOT_TRACK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test lint bench clean lock
+.PHONY: help setup demo test tests-alone lint bench clean lock
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -32,8 +32,11 @@ bench: setup ## every benchmark, bounded; bench-NAME for one of them: table, res
 bench-%: setup
 	$(BIN)/python -m benchmarks.$*
 
-test: setup lint ## lint, types and the tests (ARGS='-k name' for a part; UNDERSTUDY_SLOW=1 for the slow ones too)
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+test: setup ## lint, types and the tests, side by side (ARGS='-k name' for a part; UNDERSTUDY_SLOW=1 for the slow ones too)
+	@$(MAKE) --no-print-directory --jobs 2 lint tests-alone
+
+tests-alone: setup # three at once keep two cores busy: much of a test's time is waiting for servers
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup ## ruff, mypy and the layers
 	$(BIN)/ruff check .

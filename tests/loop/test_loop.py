@@ -57,10 +57,13 @@ def pipelines(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+def house(tmp_path_factory: pytest.TempPathFactory, prefect_database: Path, mlflow_database: Path) -> Iterator[Settings]:
     """Play the demonstration, leave everything up for the tests of this file, then stop it and look that nothing is left."""
     place = tmp_path_factory.mktemp("house")
     settings = read_settings(place / "home", pipelines(place / "pipelines"))
+    (settings.home / "templates").mkdir(parents=True)  # as a demonstration before would have left it
+    for database in (prefect_database, mlflow_database):
+        shutil.copy(database, settings.home / "templates")
     try:
         play(settings, None, keep=True, script=CLICKS)
         yield read_settings(settings.home, settings.pipelines)
