@@ -22,7 +22,8 @@ from understudy.backtest.compare import Comparison, calendar_of, compare_policie
 from understudy.backtest.cost import Cost
 
 _STEP = timedelta(days=7)
-_SELDOM = 0.25  # of the weeks may have a retrain-level alarm: one in each is a schedule
+_SELDOM = 0.25  # of the weeks may have a retrain-level alarm by the error
+_NOT_EACH = 0.5  # of the weeks may have one at all: one in each is a schedule
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -71,8 +72,10 @@ def _rows(bench: Bench, what: str, found: Comparison, weeks: int) -> None:
     never, drift = _costs(found)
     peer = next((one for one in found.costs if one.budget_of == "drift"), None)
     alarms = [one for one in drift.refits if one.cause == "drift"]
-    counted = f"{len(alarms)}, {sum(by_error(one) for one in alarms)} of them by the error"
-    bench.add(Row(f"{what}: share of weeks with a retrain-level alarm ({counted})", len(alarms) / weeks, bar=_SELDOM))
+    found_out = sum(by_error(one) for one in alarms)
+    bench.add(Row(f"{what}: share of weeks with a retrain-level alarm by the error ({found_out})", found_out / weeks, bar=_SELDOM))
+    aged = f"{what}: share of weeks with a retrain-level alarm, by age too ({len(alarms)})"  # how often by age is the spec's own wish
+    bench.add(Row(aged, len(alarms) / weeks, bar=_NOT_EACH))
     bench.add(Row(f"{what}: {found.loss} with {drift.fits} fits", drift.loss, never.loss, "never refitted", bar=1.0))
     if peer is not None:
         bench.add(Row(f"{what}: {found.loss} with {drift.fits} fits", drift.loss, peer.loss, peer.policy))
