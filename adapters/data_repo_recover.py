@@ -12,7 +12,7 @@ import msgspec
 from adapters.git import git, tagged
 from adapters.manifest import MANIFEST
 
-_WRITING = "understudy-writes"  # is there from the beginning of a writer's work to its end, whatever that is
+_WRITING = "understudy-writes"  # there while a writer works, and after one that did not come to its end
 
 
 class _Named(msgspec.Struct):
