@@ -35,8 +35,8 @@ bench-%: setup
 test: setup ## lint, types and the tests, side by side (ARGS='-k name' for a part; UNDERSTUDY_SLOW=1 for the slow ones too)
 	@$(MAKE) --no-print-directory --jobs 2 lint tests-alone
 
-tests-alone: setup # three at once keep two cores busy: much of a test's time is waiting for servers
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+tests-alone: setup
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup ## ruff, mypy and the layers
 	$(BIN)/ruff check .
