@@ -1,4 +1,4 @@
-"""One Dask cluster for all tests of flows."""
+"""A Dask cluster for the files that ask for one."""
 
 from tests.dask_cluster import dask_cluster
 
