@@ -77,20 +77,16 @@ def build_gateway(
         follower.start()
         if place.count > 1:  # until then the others on the port answer
             await _settle(follower, leaving)
-        reporter.start()
-        metrics.start()
-        upkeep.start()
+        for one in (reporter, metrics, upkeep):
+            one.start()
         if calls is not None:
             await calls.start()
 
     async def stop() -> None:
         if calls is not None:
             await calls.stop()
-        follower.stop()
-        reporter.stop()
-        metrics.stop()
-        plane.stop()
-        upkeep.stop()
+        for one in (follower, reporter, metrics, plane, upkeep):
+            one.stop()
 
     parts = (V2(plane, follower), Scoring(plane), Feedback(plane), Pages(plane, status, metrics))
     return build_app([route for part in parts for route in part.routes()], plane, meters, log, start, stop, tokens, log_all=log_all)
