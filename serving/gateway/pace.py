@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 _NEWEST = 0.1  # weight of the newest micro-batch
+_SURE = 3.0  # standard errors
+_FEW = 5.0  # degrees of freedom; with fewer a standard error itself is chance
 
 
 class Pace:
     """Least squares of seconds on rows, in which older micro-batches count less and less.
+
+    A row costs what it surely costs: what calls of a few rows took by chance says nothing of thousands, and must refuse nobody.
 
     >>> pace = Pace()
     >>> for rows in (1, 10, 100) * 20:
@@ -16,15 +22,18 @@ class Pace:
     """
 
     def __init__(self) -> None:
-        self._rows = self._seconds = self._square = self._product = self._weight = 0.0  # moments
+        self._rows = self._seconds = self._rows_squared = self._seconds_squared = self._product = 0.0  # moments
+        self._weight = self._weights_squared = 0.0
 
     def saw(self, rows: int, seconds: float) -> None:
         """Take a micro-batch into account."""
         keep = 1 - _NEWEST
         self._weight = keep * self._weight + _NEWEST
+        self._weights_squared = keep**2 * self._weights_squared + _NEWEST**2
         self._rows = keep * self._rows + _NEWEST * rows
         self._seconds = keep * self._seconds + _NEWEST * seconds
-        self._square = keep * self._square + _NEWEST * rows * rows
+        self._rows_squared = keep * self._rows_squared + _NEWEST * rows * rows
+        self._seconds_squared = keep * self._seconds_squared + _NEWEST * seconds * seconds
         self._product = keep * self._product + _NEWEST * rows * seconds
 
     def seconds(self, rows: int, batches: int) -> float:
@@ -32,8 +41,15 @@ class Pace:
         if not self._weight:
             return 0.0
         mean_rows, mean_seconds = self._rows / self._weight, self._seconds / self._weight
-        spread = self._square / self._weight - mean_rows**2
-        each = 0.0  # where all were of one size nothing says what a row costs
-        if spread > 1e-6 * mean_rows**2:
-            each = max(0.0, (self._product / self._weight - mean_rows * mean_seconds) / spread)
+        each = self._each(mean_rows, mean_seconds)
         return batches * max(0.0, mean_seconds - each * mean_rows) + rows * each
+
+    def _each(self, mean_rows: float, mean_seconds: float) -> float:
+        """Return the seconds that a row adds: the slope less three of its standard errors; none while too little is known."""
+        spread = self._rows_squared / self._weight - mean_rows**2
+        free = self._weight**2 / self._weights_squared - 2  # degrees of freedom: Kish's effective number less the line's two
+        if spread <= 1e-6 * mean_rows**2 or free < _FEW:
+            return 0.0
+        slope = (self._product / self._weight - mean_rows * mean_seconds) / spread
+        left = max(0.0, self._seconds_squared / self._weight - mean_seconds**2 - slope**2 * spread)  # what the line leaves unexplained
+        return max(0.0, slope - _SURE * math.sqrt(left / (spread * free)))
