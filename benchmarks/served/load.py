@@ -31,6 +31,12 @@ class Seen:
     p99: float
     failed: int
 
+    def best(self, other: Seen) -> Seen:
+        """Return the best of two loads, number by number; what failed in either failed."""
+        if other is self:
+            return self
+        return Seen(max(self.rate, other.rate), min(self.p50, other.p50), min(self.p99, other.p99), self.failed + other.failed)
+
 
 def wrk_is_here() -> bool:
     """Say whether the load generator is installed (Debian: wrk)."""

@@ -136,7 +136,7 @@ def running(server: Server, model: Model, folder: Path) -> Iterator[Running]:
     port = free_port()
     command, known = server.command(model, folder, port)
     base = os.environ if command[0] == sys.executable else quiet()
-    said = folder / f"{server.name.split()[0]}.log"
+    said = folder / f"{server.name.replace(' ', '_')}.log"
     started = time.perf_counter()
     with said.open("wb") as log:
         process = subprocess.Popen(command, cwd=_ROOT, env={**base, **_ONE_THREAD, **known}, stdout=log, stderr=log, start_new_session=True)
