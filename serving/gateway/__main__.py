@@ -151,6 +151,7 @@ def _serve(settings: Settings, listening: socket.socket, grpc_address: str | Non
     import uvicorn
 
     from adapters.process_log import configure_log
+    from serving.gateway.http.arrivals import doors
     from serving.gateway.http.patience import PatientServer
     from serving.gateway.http.pipelining import Pipelining
     from serving.gateway.wiring import build_gateway
@@ -176,7 +177,7 @@ def _serve(settings: Settings, listening: socket.socket, grpc_address: str | Non
         timeout_graceful_shutdown=_GRACE_SECONDS + 1,
     )
     server = PatientServer(config, limits, configure_log("gateway"), _GRACE_SECONDS)
-    server.run(sockets=[listening])
+    server.run(sockets=doors(listening, place.count))
 
 
 if __name__ == "__main__":
