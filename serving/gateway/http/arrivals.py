@@ -11,7 +11,7 @@ def doors(listening: socket.socket, workers: int) -> list[socket.socket]:
     """Return a listening socket and duplicates of it, for a server to accept on all of them.
 
     libuv accepts one connection of a socket in a turn of its loop. Where a hundred come together, as after a restart, the last of them
-    would wait for a hundred turns, in each of which all who are in already are answered: its wait would grow with the square of their number.
+    would wait for a hundred turns, in each of which all who are in are answered: its wait would grow with the square of their number.
 
     Args:
         workers: who accept on the same socket; together they let in as many at once as one alone would, so that each gets its share.
