@@ -14,6 +14,6 @@ def doors(listening: socket.socket, workers: int) -> list[socket.socket]:
     would wait for a hundred turns, in each of which all who are in are answered: its wait would grow with the square of their number.
 
     Args:
-        workers: who accept on the same socket; together they let in as many at once as one alone would, so that each gets its share.
+        workers: who accept on the same socket; of several each takes one at a time, so that none takes the others' share.
     """
-    return [listening, *(listening.dup() for _ in range(_AT_ONCE // workers - 1))]
+    return [listening, *(listening.dup() for _ in range(_AT_ONCE - 1 if workers == 1 else 0))]

@@ -35,8 +35,8 @@ def test_nobody_waits_outside_while_those_inside_are_answered_again_and_again(ga
     assert answers < _CALLERS * 10, "one at a time it would be half the square of the callers"
 
 
-@pytest.mark.parametrize(("workers", "many"), [(1, 16), (2, 8), (4, 4), (64, 1)])
-def test_workers_share_how_many_are_let_in_at_once(workers: int, many: int) -> None:
+@pytest.mark.parametrize(("workers", "many"), [(1, 16), (2, 1), (4, 1)])
+def test_of_several_workers_each_lets_in_one_at_a_time(workers: int, many: int) -> None:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         made = doors(listening, workers)
