@@ -57,12 +57,12 @@ class Ledger(Observations):
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS))
         config.set_main_option("path_separator", "os")
-        with _ONE_MIGRATION, self._engine.execution_options(writes=True).connect() as connection:
+        # begun here: Alembic would commit after each migration on SQLite, and let another process in that has yet to run the same ones
+        with _ONE_MIGRATION, self._write() as connection:
             if self._engine.dialect.name == "postgresql":
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
-            connection.commit()
 
     def _is_current(self) -> bool:
         """Whether the newest migration has run: asked first, since Alembic's import alone takes longer than a decision."""

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 
 from adapters.ledger import Ledger
@@ -102,6 +102,20 @@ def test_opening_at_once_from_several_places_migrates_once(url: str) -> None:
     assert all(one.state("p") == fresh_state("p") for one in ledgers)
     for one in ledgers:
         one.close()
+
+
+def test_all_migrations_are_one_transaction_so_that_nobody_else_can_begin_between_two(url: str) -> None:
+    committed: list[bool] = []  # of each transaction, whether it wrote
+
+    def note(connection: Connection) -> None:
+        committed.append(bool(connection.get_execution_options().get("writes")))
+
+    event.listen(Engine, "commit", note)
+    try:
+        Ledger(url).close()
+    finally:
+        event.remove(Engine, "commit", note)
+    assert committed.count(True) == 1
 
 
 def test_an_older_schema_is_brought_up_to_date_and_a_current_one_is_left_alone(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
