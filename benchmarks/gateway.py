@@ -4,11 +4,11 @@ Each peer runs in an environment of its own, which the first run builds below .v
 Ours has everything on: validation, traffic log, metrics; one worker process. The floor is a bare ASGI application on the same server
 that decodes, asks the same loaded version and encodes. Before any load each server's answers are held against scikit-learn's own.
 All of a model's servers stand at once and are asked in turn; what a bar is about is asked in five rounds, and each number is the best
-that its server did in any of them: a machine shared with others takes its stalls out of nobody's figures but theirs.
+that its server did in any of them, so that the stalls of a machine shared with others fall on nobody. It takes about twenty minutes.
 
     python -m benchmarks.gateway [--seconds 2] [--rounds 5] [--full] [--models boosting,mixed,...] [--peers mlserver,bentoml,...]
 
-`--full`: every model at every point, which takes about a quarter of an hour.
+`--full`: every model at every point, which takes some minutes more.
 """
 
 from __future__ import annotations
@@ -56,34 +56,34 @@ def main(arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as place:
         for name in filter(None, asked.models.split(",")):
             model, folder = MAKERS[name](), Path(place) / name
-            model, folder = MAKERS[name](), Path(place) / name
-            rounds = Rounds(model, folder, asked.seconds, asked.rounds, _BESIDE if asked.full or name == "boosting" else _FEW)
-            found = _one_model(bench, rounds, [PEERS[one] for one in asked.peers.split(",") if one])
+            beside = _BESIDE if asked.full or name == "boosting" else _FEW
+            asking = Asking(model, folder, asked.seconds, asked.rounds, beside)
+            found = _one_model(bench, asking, [PEERS[one] for one in asked.peers.split(",") if one])
             rates[name] = {server: seen[1, 64].rate for server, seen in found.items()}
             if name == "boosting" and not asked.no_workers:
-                _workers(bench, rounds)
+                _workers(bench, asking)
     draw(rates)
     return bench.finish(drawn=lambda row: row.bar is not None)
 
 
 @dataclass(frozen=True, slots=True)
-class Rounds:
+class Asking:
     """How one model's servers are asked."""
 
     model: Model
     folder: Path
     seconds: int
-    many: int
+    rounds: int
     beside: tuple[tuple[int, int], ...]
 
     def ask(self, servers: dict[Server, Running]) -> dict[str, Found]:
         """Ask all in turn, round for round; return the best that each did at each point."""
         found: dict[str, Found] = {server.name: {} for server in servers}
-        for turn in range(self.many):
+        for turn in range(self.rounds):
             for server, one in servers.items():
                 for point in (*_JUDGED, *(() if turn else self.beside)):
-                    seen = self._seen(server, one, *point)
-                    found[server.name][point] = seen.best(found[server.name].get(point, seen))
+                    seen, before = self._seen(server, one, *point), found[server.name].get(point)
+                    found[server.name][point] = seen if before is None else seen.best(before)
         return found
 
     def _seen(self, server: Server, one: Running, rows: int, many: int) -> Seen:
@@ -96,22 +96,20 @@ class Rounds:
         return seen
 
 
-def _one_model(bench: Bench, rounds: Rounds, peers: list[Server]) -> dict[str, Found]:
-    model, folder = rounds.model, rounds.folder
+def _one_model(bench: Bench, asking: Asking, peers: list[Server]) -> dict[str, Found]:
+    model, folder = asking.model, asking.folder
     _home(model, folder)
     model.write(folder)
     with ExitStack() as stack:
         servers = {}
         for server in (ours(), floor(), *((floor("constant"),) if model.name == "boosting" else ()), *peers):
             try:
-                one = stack.enter_context(running(server, model, folder))
-                _check(server, model, one)
-                servers[server] = one
+                servers[server] = _started(stack, server, model, folder)
             except (RuntimeError, subprocess.CalledProcessError) as error:
                 if server.name == "gateway":
                     raise
                 print(f"{model.name}: {server.name} is left out: {error}", flush=True)
-        found = rounds.ask(servers)
+        found = asking.ask(servers)
         weights = {server.name: (one.startup, one.megabytes()) for server, one in servers.items()}
     _tell(bench, model.name, found)
     _weigh(bench, model.name, weights)
@@ -123,10 +121,12 @@ def _home(model: Model, folder: Path) -> None:
     home.route(model.name, home.put(model))
 
 
-def _check(server: Server, model: Model, one: Running) -> None:
-    """Refuse to time a server that answers something else."""
+def _started(stack: ExitStack, server: Server, model: Model, folder: Path) -> Running:
+    """Start a server that stands until the stack ends; refuse to time one that answers something else."""
+    one = stack.enter_context(running(server, model, folder))
     if "constant" not in server.name and not np.allclose(one.said, model.truth(2), rtol=0, atol=_CLOSE):
         raise RuntimeError(f"it answers {one.said} and not {model.truth(2)}")
+    return one
 
 
 def _tell(bench: Bench, model: str, found: dict[str, Found]) -> None:
@@ -154,20 +154,18 @@ def _weigh(bench: Bench, model: str, weights: dict[str, tuple[float, float]]) ->
         bench.add(Row(f"{model}: memory after the load (MB)", megabytes, their_megabytes, name))
 
 
-def _workers(bench: Bench, rounds: Rounds) -> None:
+def _workers(bench: Bench, asking: Asking) -> None:
     """Several workers beside one, in turn."""
     with ExitStack() as stack:
         servers = {}
         for count in (1, *_WORKERS):
             server = replace(ours("--workers", str(count)), name=f"{count} worker{'s' * (count > 1)}")
-            place = rounds.folder / server.name
-            _home(rounds.model, place)
-            one = stack.enter_context(running(server, rounds.model, place))
-            _check(server, rounds.model, one)
-            servers[server] = one
-        found = replace(rounds, beside=()).ask(servers)
+            place = asking.folder / server.name
+            _home(asking.model, place)
+            servers[server] = _started(stack, server, asking.model, place)
+        found = replace(asking, beside=()).ask(servers)
     for count in _WORKERS:
-        what = f"{rounds.model.name}, 1 row, 64 connections, {count} workers: requests a second"
+        what = f"{asking.model.name}, 1 row, 64 connections, {count} workers: requests a second"
         bench.add(Row(what, found[f"{count} workers"][1, 64].rate, found["1 worker"][1, 64].rate, "one worker"))
 
 

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from prometheus_client import disable_created_metrics
 from starlette.types import ASGIApp
 from structlog.typing import FilteringBoundLogger
 
@@ -58,8 +57,6 @@ def build_gateway(
     Raises:
         UsageError: the tokens file cannot be read.
     """
-    # a series of birth times beside each counter, which nobody asks for
-    disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus_client does not annotate it
     log, meters = configure_log("gateway"), Meters()
     name = place.name(f"{socket.gethostname()}:{port}")
     plane = DataPlane(settings.traffic, meters, limits, log, settings.traffic_rules)

@@ -21,11 +21,11 @@ def test_nobody_waits_outside_while_those_inside_are_answered_again_and_again(ga
     with selectors.DefaultSelector() as ready:
         callers = [socket.create_connection(("127.0.0.1", gateway.port), 30) for _ in range(_CALLERS)]
         for one in callers:
-            ready.register(one, selectors.EVENT_READ)
+            ready.register(one, selectors.EVENT_READ, one)
             one.sendall(request)
         while len(greeted) < _CALLERS:
             for key, _ in ready.select(30):
-                one = callers[callers.index(key.fileobj)]  # type: ignore[arg-type]  # sockets alone were registered
+                one = key.data
                 assert one.recv(65_536).startswith(b"HTTP/1.1 200")
                 answers += 1
                 greeted.add(key.fd)
