@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 
 _NEWEST = 0.1  # weight of the newest micro-batch
-_SURE = 3.0  # standard errors
-_FEW = 5.0  # degrees of freedom; with fewer a standard error itself is chance
+_SURE, _FEW = 3.0, 6.0  # standard errors, and how many more where few degrees of freedom make an error itself uncertain
 
 
 class Pace:
@@ -45,11 +44,12 @@ class Pace:
         return batches * max(0.0, mean_seconds - each * mean_rows) + rows * each
 
     def _each(self, mean_rows: float, mean_seconds: float) -> float:
-        """Return the seconds that a row adds: the slope less three of its standard errors; none while too little is known."""
+        """Return the seconds that a row adds: the slope as far as it is sure (about Student's t at 99.5 %); none while nothing is known."""
         spread = self._rows_squared / self._weight - mean_rows**2
         free = self._weight**2 / self._weights_squared - 2  # degrees of freedom: Kish's effective number less the line's two
-        if spread <= 1e-6 * mean_rows**2 or free < _FEW:
+        if spread <= 1e-6 * mean_rows**2 or free <= 0:
             return 0.0
         slope = (self._product / self._weight - mean_rows * mean_seconds) / spread
-        left = max(0.0, self._seconds_squared / self._weight - mean_seconds**2 - slope**2 * spread)  # what the line leaves unexplained
-        return max(0.0, slope - _SURE * math.sqrt(left / (spread * free)))
+        unexplained = max(0.0, self._seconds_squared / self._weight - mean_seconds**2 - slope**2 * spread)
+        error = math.sqrt(unexplained / (spread * free))
+        return max(0.0, slope - _SURE * (1 + _FEW / free**2) * error)
