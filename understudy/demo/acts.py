@@ -28,18 +28,20 @@ def live(stage: Theatre, interlude: Callable[[Theatre], None]) -> None:
     """Replay the live traffic step by step; monitors look, alerts come over HTTP, schedules fire, ticks decide.
 
     Args:
-        interlude: played once: at the first rest after a promotion, at the latest at the end.
+        interlude: played once: at the first rest after a promotion, at the latest at the end. Time may pass in it; what fell due then is
+            done after it.
     """
     stage.story.chapter("The show goes on: live traffic, and labels that come later")
-    number, played = 0, False
+    number, played, looked = 0, False, stage.now
     while stage.now < stage.script.until:
-        before, number = stage.now, number + 1
-        result = stage.replay(min(stage.now + stage.script.step, stage.script.until))
-        if _is_due(stage, stage.pipeline.spec.schedule.monitor, before):
+        number += 1
+        result = stage.replay_step()
+        if _is_due(stage, stage.pipeline.spec.schedule.monitor, looked):
             monitor(stage)
         line = stage.pipeline.spec.schedule.retrain
-        if _is_due(stage, line, before):
+        if _is_due(stage, line, looked):
             _retrain(stage, {"reason": f"scheduled: {line}", "cause": "schedule", "actor": "cron"})
+        looked = stage.now
         if stage.in_rollout:
             rollout(stage)
         if not played and stage.state.phase is Phase.IDLE and stage.state.previous is not None:

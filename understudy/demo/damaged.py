@@ -48,7 +48,7 @@ def push_damaged(stage: Theatre) -> None:
     stage.ledger.submit(stage.name, done.model, done.verdicts, trigger)
     stage.story.tell(f"version {done.model.version} is pushed past its gates all the same", "to see what the shadow says", stage.now)
     acts.rollout(stage)
-    _insist_on_refusal(stage, done.model)
+    insist_on_refusal(stage, done.model)
 
 
 def damaged_copy(stage: Theatre) -> Pipeline:
@@ -64,7 +64,20 @@ def damaged_copy(stage: Theatre) -> Pipeline:
     return load_pipeline(replace(stage.settings, pipelines=home), stage.name)
 
 
-def _insist_on_refusal(stage: Theatre, model: ModelRef) -> None:
-    decided = [one.act for one in stage.ledger.decisions(stage.name, limit=10) if one.version == model.version]
-    if Act.PROMOTE in decided or Act.ABORT not in decided:
+def insist_on_refusal(stage: Theatre, model: ModelRef) -> None:
+    """Let the shadow see more live traffic for as long as its evidence decides nothing, then see that it refused.
+
+    Raises:
+        OutsideError: the version was promoted, or never refused.
+    """
+    while not (decided := _decided(stage, model)) and stage.now < stage.script.until:
+        stage.story.tell("the evidence decides nothing yet", "the shadow sees more live traffic", stage.now)
+        stage.replay_step()
+        acts.rollout(stage)
+    if decided != {Act.ABORT}:
         raise OutsideError(f"The damaged version {model.version} was not refused.", f"See: understudy history {stage.name}")
+
+
+def _decided(stage: Theatre, model: ModelRef) -> set[Act]:
+    acts_of = {one.act for one in stage.ledger.decisions(stage.name, limit=10) if one.version == model.version}
+    return acts_of & {Act.PROMOTE, Act.ABORT}

@@ -96,9 +96,9 @@ class Theatre:
             raise OutsideError(f"The flow run {flow} ended as {state.name}: {state.message}", f"Look at {run.url}.")
         return run
 
-    def replay(self, upto: datetime) -> ReplayResult:
-        """Send the rows from now to a time as live requests, then their labels; keep served and fitted-once losses."""
-        traffic = self.traffic
+    def replay_step(self) -> ReplayResult:
+        """Send the rows of the script's next step as live requests, then their labels; keep served and fitted-once losses."""
+        upto, traffic = min(self.now + self.script.step, self.script.until), self.traffic
         part = traffic[(traffic[EVENT_TIME] >= self.now) & (traffic[EVENT_TIME] < upto)].reset_index(drop=True)
         result = replay_frame(self.settings, self.pipeline, part, rows_per_request=self.script.rows_per_request, reward=self.script.reward)
         if result.failed == result.requests:
