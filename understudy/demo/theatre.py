@@ -97,8 +97,12 @@ class Theatre:
         return run
 
     def replay_step(self) -> ReplayResult:
-        """Send the rows of the script's next step as live requests, then their labels; keep served and fitted-once losses."""
-        upto, traffic = min(self.now + self.script.step, self.script.until), self.traffic
+        """Replay the script's next step of live traffic."""
+        return self.replay(min(self.now + self.script.step, self.script.until))
+
+    def replay(self, upto: datetime) -> ReplayResult:
+        """Send the rows from now to a time as live requests, then their labels; keep served and fitted-once losses."""
+        traffic = self.traffic
         part = traffic[(traffic[EVENT_TIME] >= self.now) & (traffic[EVENT_TIME] < upto)].reset_index(drop=True)
         result = replay_frame(self.settings, self.pipeline, part, rows_per_request=self.script.rows_per_request, reward=self.script.reward)
         if result.failed == result.requests:
