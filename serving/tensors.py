@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection
 from typing import Any
 
@@ -39,11 +38,8 @@ def read_inputs(body: Any, manifest: Manifest, required: Collection[str] = ()) -
     inputs = body.get("inputs") if isinstance(body, dict) else None
     if not isinstance(inputs, list) or not inputs:
         raise BadRequest("The request has no 'inputs'.", "Send a list with one tensor for each column.")
-    inputs, read = _split(inputs, manifest, required)
-    if read is not None:
-        return read
     given: dict[str, list[Any]] = {}
-    for place, tensor in enumerate(inputs):
+    for place, tensor in enumerate(_split(inputs, manifest)):
         name = tensor.get("name") if isinstance(tensor, dict) else None
         if not isinstance(name, str):
             raise BadRequest(f"Input {place} has no name.")
@@ -56,15 +52,12 @@ def read_inputs(body: Any, manifest: Manifest, required: Collection[str] = ()) -
     return read_columns(given, manifest.columns, required)
 
 
-def _split(inputs: list[Any], manifest: Manifest, required: Collection[str]) -> tuple[list[Any], Columns | None]:
-    """Return one tensor a column where one tensor of two dimensions holds them all, everything else as it came.
-
-    Beside them the columns, read already, where all of them are floats and the tensor holds nothing else.
-    """
+def _split(inputs: list[Any], manifest: Manifest) -> list[Any]:
+    """Return one tensor a column where one tensor of two dimensions holds them all, everything else as it came."""
     whole, width = inputs[0], len(manifest.columns)
     shape = whole.get("shape") if isinstance(whole, dict) else None
     if len(inputs) > 1 or not (isinstance(shape, list) and len(shape) == 2 and (width > 1 or whole.get("name") not in manifest.columns)):
-        return inputs, None
+        return inputs
     if shape[1] != width or type(shape[0]) is not int or shape[0] < 1:
         raise BadRequest(
             f"The one input has shape {shown(shape)}.", f"Write [rows, {width}], columns in this order: {', '.join(manifest.columns)}."
@@ -74,19 +67,10 @@ def _split(inputs: list[Any], manifest: Manifest, required: Collection[str]) -> 
         data = [value for row in data for value in row] if all(len(row) == width for row in data) else None
     if not isinstance(data, list) or len(data) != shape[0] * width:
         raise BadRequest(f"The one input has shape {shown(shape)} but its 'data' does not hold {shape[0]} rows of {width} values.")
-    if whole.get("datatype") in _FLOATS and _plain_floats(data, manifest, required):
-        return inputs, {name: data[place::width] for place, name in enumerate(manifest.columns)}
-    tensors = [
+    return [
         {"name": name, "datatype": whole.get("datatype"), "shape": [shape[0]], "data": data[place::width]}
         for place, name in enumerate(manifest.columns)
     ]
-    return tensors, None
-
-
-def _plain_floats(data: list[Any], manifest: Manifest, required: Collection[str]) -> bool:
-    if set(map(type, data)) != {float} or any(kind != "float" for kind in manifest.columns.values()):
-        return False
-    return not required or not any(map(math.isnan, data))
 
 
 def _data(name: str, kind: ColumnType, tensor: dict[str, Any]) -> list[Any]:

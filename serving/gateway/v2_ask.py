@@ -9,6 +9,7 @@ from serving.columns import BadRequest, shown
 from serving.gateway.asks import Answer, Ask, Serving, make_ask
 from serving.gateway.errors import NotServed
 from serving.tensors import output_names, read_inputs, write_outputs
+from serving.usual_tensors import read_usual
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,19 @@ def check_version(serving: Serving, version: str) -> None:
             f"Version {shown(version)} of '{serving.pipeline}' does not answer.",
             f"Version {serving.version} does; leave the version out to be answered by the champion, whichever it is.",
         )
+
+
+def read_usual_ask(serving: Serving, raw: bytes) -> tuple[Ask, Wanted] | None:
+    """Read a request as it came in one step, or return None where anything about it is unusual: then `read_ask` has the answer.
+
+    Raises:
+        BadRequest: names the output or the parameter.
+    """
+    usual = read_usual(raw, serving.champion.manifest)
+    if usual is None:
+        return None
+    ask = make_ask(serving, usual.columns, usual.id, usual.parameters)
+    return ask, _wanted(usual.outputs, usual.parameters, serving)
 
 
 def read_ask(serving: Serving, body: Any) -> tuple[Ask, Wanted]:

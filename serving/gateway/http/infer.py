@@ -13,7 +13,7 @@ from serving.gateway.http.bodies import decode, encode, header, read_body
 from serving.gateway.http.deadline import deadline_of
 from serving.gateway.http.edge import mark
 from serving.gateway.plane import DataPlane
-from serving.gateway.v2_ask import Wanted, answer_body, check_version, read_ask
+from serving.gateway.v2_ask import Wanted, answer_body, check_version, read_ask, read_usual_ask
 
 _LENGTH = b"inference-header-content-length"
 _JSON, _BYTES = (b"content-type", b"application/json"), (b"content-type", b"application/octet-stream")
@@ -65,7 +65,7 @@ def _named(scope: Scope) -> tuple[str, str] | None:
 
 def _read(serving: Serving, raw: bytes, length: bytes | None) -> tuple[Ask, Wanted]:
     if length is None:
-        return read_ask(serving, decode(raw))
+        return read_usual_ask(serving, raw) or read_ask(serving, decode(raw))
     if not length.isdigit() or int(length) > len(raw):
         raise BadRequest(f"Inference-Header-Content-Length {shown(length.decode('latin-1'))} does not fit a body of {len(raw)} bytes.")
     body = decode(memoryview(raw)[: int(length)])
