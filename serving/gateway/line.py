@@ -42,6 +42,7 @@ class Line:
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._gathered: list[_Waiting] = []  # came in this turn of the loop
         self._pace = Pace()  # of the thread
+        self._began: float | None = None  # when the thread began what it is at
         self._alone, self._in_turn = False, 0  # whether one at a time comes; how many were answered so in this turn
         self._open = True
         self.waiting_rows = 0  # changed on the loop only
@@ -62,7 +63,7 @@ class Line:
             raise NotReady("The gateway is stopping.", "Ask another one.")
         if self.waiting_rows and self.waiting_rows + ask.rows > self._limits.waiting_rows:
             raise Overloaded(f"{self.waiting_rows} rows wait for '{self._name}', no more are taken.", "Try again in a second.")
-        wait = self._pace.seconds(self._thread_rows, -(-self._thread_rows // self._limits.batch_rows))
+        wait = self._wait()
         if wait > self._limits.wait_seconds:
             raise Overloaded(f"A request for '{self._name}' would wait {wait:.1f} s, no more are taken.", "Try again in a second.")
         if ask.deadline is not None and time.perf_counter() + wait >= ask.deadline:
@@ -90,6 +91,12 @@ class Line:
     def join(self, seconds: float) -> None:
         """Wait until those that waited when the line was closed are answered."""
         self._thread.join(seconds)
+
+    def _wait(self) -> float:
+        """Foretell how long a request would wait: as the pace says, or as long as the thread is at what it does, where that is more."""
+        began, rows = self._began, self._thread_rows
+        at_it = 0.0 if began is None else time.perf_counter() - began  # what took longer than foretold will not be over at once
+        return max(at_it, self._pace.seconds(rows, -(-rows // self._limits.batch_rows)))
 
     async def _until(self, deadline: float, future: asyncio.Future[Answer]) -> Answer:
         """Wait no longer than the caller does; what a model has begun by then is logged, answered or not."""
@@ -153,8 +160,9 @@ class Line:
             going = taken[-1] is not None
             batch = [one for one in taken if one is not None]
             if batch:
-                started = time.perf_counter()
+                self._began = started = time.perf_counter()
                 answered = self._answer_due(batch)
+                self._began = None
                 self._loop.call_soon_threadsafe(self._leave, batch, answered, time.perf_counter() - started)
 
     def _leave(self, batch: list[_Waiting], answered: int, seconds: float) -> None:

@@ -165,6 +165,30 @@ def test_who_waited_too_long_is_told_and_counted_as_failed(version: LoadedVersio
     assert [one.request_ids for one in TrafficLog(tmp_path).read(FailedBatch, "failures")] == [["r1"]]
 
 
+def test_while_a_call_takes_longer_than_anybody_may_wait_others_are_told_to_come_again(version: LoadedVersion, tmp_path: Path) -> None:
+    go = threading.Event()
+
+    def predict(columns: dict[str, list[Any]]) -> np.ndarray:
+        assert go.wait(10)
+        return version.predict(columns)
+
+    async def all_of_them() -> None:
+        who = serving(version, predict=predict)
+        line = Line("p", answerer(who, tmp_path), Limits(wait_seconds=0.2))
+        first = asyncio.ensure_future(line.ask(ask(who)))
+        await asyncio.sleep(0.05)
+        second = asyncio.ensure_future(line.ask(ask(who, 1)))  # nothing is known of the pace yet
+        await asyncio.sleep(0.3)
+        with pytest.raises(Overloaded, match=r"would wait 0\.[3-9] s"):
+            await line.ask(ask(who, 2))
+        go.set()
+        assert [one.request_id for one in await asyncio.gather(first, second)] == ["r0", "r1"]
+        assert (await line.ask(ask(who, 3))).request_id == "r3"
+        line.close()
+
+    asyncio.run(all_of_them())
+
+
 def test_a_segment_that_cannot_be_followed_by_another_is_tried_again(
     version: LoadedVersion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -48,3 +48,30 @@ def test_what_a_row_surely_costs_is_taken_into_account_though_calls_scatter() ->
         for rows in (1, 50, 400) * 8:
             one.saw(rows, (0.01 + 0.001 * rows) * chance.uniform(0.8, 1.2))
         assert 0.6 < one.seconds(1000, 1) < 1.2, seed
+
+
+LIMIT, ROW = 0.25, 0.01
+
+
+def waits(chance: Random, rate: float, seconds: float) -> list[float]:
+    """Offer rows to one who takes all that wait at once, send away who would wait beyond the limit; return the waits after a second."""
+    pace, waiting, taken, begun, free_at, seen = Pace(), [], [], 0.0, 0.0, []
+    for now in [number / rate for number in range(int(rate * seconds))]:
+        while taken and free_at <= now:
+            pace.saw(len(taken), free_at - begun)
+            seen += [free_at - came for came in taken if came >= 1]
+            taken, waiting, begun = waiting, [], free_at
+            free_at = begun + ROW * len(taken) + chance.expovariate(50)  # a call adds 20 ms, or none, or 100
+        if pace.seconds(len(taken) + len(waiting), 1) <= LIMIT:
+            if taken:
+                waiting.append(now)
+            else:
+                taken, begun, free_at = [now], now, now + ROW + chance.expovariate(50)
+    return seen
+
+
+def test_though_calls_scatter_nobody_waits_long_at_four_times_what_can_be_done() -> None:
+    for seed in range(40):
+        seen = waits(Random(seed), rate=4 / ROW, seconds=4)
+        assert len(seen) > 0.4 * 3 / ROW, seed
+        assert max(seen) < 3 * LIMIT, seed
