@@ -20,7 +20,7 @@ _ACCEPTED: dict[ColumnType, tuple[str, ...]] = {
     "bool": ("BOOL",),
 }
 _INPUT_TYPES: dict[ColumnType, str] = {"float": "FP64", "int": "INT64", "str": "BYTES", "bool": "BOOL"}
-_OUTPUT_TYPES = ((bool, "BOOL"), (int, "INT64"), (float, "FP64"), (str, "BYTES"))
+_OUTPUT_TYPES: dict[type, str] = {bool: "BOOL", int: "INT64", float: "FP64", str: "BYTES"}
 
 
 def read_inputs(body: Any, manifest: Manifest, required: Collection[str] = ()) -> Columns:
@@ -134,7 +134,7 @@ def describe_tensors(manifest: Manifest) -> dict[str, list[dict[str, Any]]]:
 
 
 def _label_type(manifest: Manifest) -> str:
-    return next(name for kind, name in _OUTPUT_TYPES if isinstance(manifest.classes[0], kind))
+    return _OUTPUT_TYPES[type(manifest.classes[0])]
 
 
 def _tensor(name: str, datatype: str, shape: list[int], data: list[Any]) -> dict[str, Any]:

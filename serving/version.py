@@ -20,7 +20,7 @@ from serving.engine import Engine, choose_engine
 
 _NEUTRAL: dict[ColumnType, Any] = {"float": 0.0, "int": 0, "str": "", "bool": False}
 _QUICK = {1: 200e-6, 64: 500e-6}  # seconds of processor time that rows may take where handing over to a thread is to cost more
-_TRIES = 5
+_TRIES, _TRYING_SECONDS = 5, 0.05  # at least so many, and as many more as there is time for: a version stays what it was found to be
 _MISSING: dict[ColumnType, Any] = {"float": math.nan, "int": math.nan, "str": None}
 
 
@@ -100,9 +100,19 @@ def _is_quick(predict: Predict, manifest: Manifest) -> bool:
         columns: Columns = {name: [_NEUTRAL[kind]] * rows for name, kind in manifest.columns.items()}
         if not _answers(predict, columns):
             return False
-        if min(_seconds(predict, columns) for _ in range(_TRIES)) > most:
+        if not _is_ever_within(most, predict, columns):
             return False
     return True
+
+
+def _is_ever_within(most: float, predict: Predict, columns: Columns) -> bool:
+    """Say whether an answer ever takes no more than so many seconds: a machine that is held up must not make a quick version slow."""
+    until, tries = time.perf_counter() + _TRYING_SECONDS, 0
+    while tries < _TRIES or time.perf_counter() < until:
+        if _seconds(predict, columns) <= most:
+            return True
+        tries += 1
+    return False
 
 
 def _seconds(predict: Predict, columns: Columns) -> float:

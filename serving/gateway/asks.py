@@ -68,7 +68,7 @@ class Answer:
     @property
     def version(self) -> str:
         """The version that answered; where rows of several units went to several versions, all of them, joined by commas."""
-        return ",".join(dict.fromkeys(self.versions))
+        return self.versions[0] if len(self.versions) == 1 else ",".join(dict.fromkeys(self.versions))
 
 
 @dataclass(slots=True)

@@ -30,3 +30,15 @@ def test_quick_is_who_answers_one_row_and_many_in_less_than_a_hand_over_takes() 
     assert _is_quick(instant, MANIFEST)
     assert not _is_quick(slow_for_many, MANIFEST)
     assert not _is_quick(refuses, MANIFEST)
+
+
+def test_who_is_held_up_while_it_is_loaded_is_quick_all_the_same() -> None:
+    calls = 0
+
+    def predict(columns: dict[str, list[Any]]) -> np.ndarray:
+        nonlocal calls
+        calls += 1
+        return slow_for_many({"a": [0.0] * 2}) if calls < 8 else instant(columns)
+
+    assert _is_quick(predict, MANIFEST)
+    assert calls > 8
