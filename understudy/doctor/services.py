@@ -97,9 +97,12 @@ def _port(name: str, port: int) -> Finding:
 
 
 def port_holder(port: int) -> str | None:
-    """Return who listens on a port, as `name (process 123)`; None where this system or user may not know."""
+    """Return who listens on a port, as `name (process 123)`; None where this system or user may not know, or it just ended."""
     pid = _listener(port)
-    return None if pid is None else f"{Path(f'/proc/{pid}/comm').read_text().strip()} (process {pid})"
+    try:
+        return None if pid is None else f"{Path(f'/proc/{pid}/comm').read_text().strip()} (process {pid})"
+    except OSError:
+        return None
 
 
 def _listener(port: int) -> int | None:

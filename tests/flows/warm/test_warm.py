@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from flows.warm.place import socket_path
+from tests.processes import alive
 
 ENGINE = """
 import os, pathlib, sys, time
@@ -63,10 +64,6 @@ def child_of(folder: Path) -> int:
     pid = folder / "child.pid"
     until(lambda: pid.exists() and pid.read_text())
     return int(pid.read_text())
-
-
-def alive(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().split()[2]
 
 
 @pytest.mark.usefixtures("server")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -77,12 +78,12 @@ def test_two_workers_answer_log_swap_and_count_as_one_gateway_and_one_that_is_ki
 
 
 def _await_end(pid: int) -> None:
-    gone = os.pidfd_open(pid) if Path(f"/proc/{pid}").exists() else None
-    if gone is not None:
-        import select
-
-        assert select.select([gone], [], [], 15)[0], "a worker outlived its supervisor"
-        os.close(gone)
+    try:
+        gone = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    assert select.select([gone], [], [], 15)[0], "a worker outlived its supervisor"
+    os.close(gone)
 
 
 def test_a_worker_that_cannot_be_configured_stops_the_gateway_with_the_reason(world: World) -> None:

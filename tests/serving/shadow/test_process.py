@@ -17,6 +17,7 @@ from adapters.shadow_limits import read_shadow_limits
 from contracts.errors import UsageError
 from contracts.traffic import ShadowBatch
 from serving.shadow.wiring import Supervisor
+from tests.processes import command
 from tests.serving.shadow.conftest import World, copy_of
 
 
@@ -91,7 +92,7 @@ def test_two_pipelines_have_a_process_each_within_its_limits_and_one_that_dies_c
         other.await_caught_up(2, rows=100)
         view = world.await_view(lambda view: view.error is not None)
         assert (view.error, view.rows) == ("the shadow process exited with code 7", 0)
-        (child,) = [one for one in children(process.pid) if "supply" in Path(f"/proc/{one}/cmdline").read_text()]
+        (child,) = [one for one in children(process.pid) if "supply" in command(one)]
         assert os.sched_getaffinity(child) == {cpu}
         assert str(2048 * 1024**2) in Path(f"/proc/{child}/limits").read_text()
         assert os.getpriority(os.PRIO_PROCESS, child) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 3)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from adapters.settings import read_settings
+from tests.processes import alive
 from understudy.services.listeners import listens
 from understudy.services.plan import make_plan
 from understudy.services.ports import DEFAULTS, choose_ports, is_free
@@ -60,13 +61,6 @@ def until(done: Callable[[], object], seconds: float = 20.0) -> None:
     while not done():
         assert time.monotonic() < deadline, "did not happen in time"
         time.sleep(0.05)
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 @pytest.fixture
