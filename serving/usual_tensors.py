@@ -26,8 +26,8 @@ class _Fp64(_Tensor, tag="FP64"):
     data: list[float]
 
 
-class _Fp32(_Tensor, tag="FP32"):
-    data: list[float]
+class _Fp32(_Fp64, tag="FP32"):
+    pass
 
 
 class _Whole(_Tensor, tag="INT64"):

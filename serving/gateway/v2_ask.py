@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from serving.columns import BadRequest, shown
+from serving.columns import BadRequest, Columns, shown
 from serving.gateway.asks import Answer, Ask, Serving, make_ask
 from serving.gateway.errors import NotServed
 from serving.tensors import output_names, read_inputs, write_outputs
@@ -45,10 +45,7 @@ def read_usual_ask(serving: Serving, raw: bytes) -> tuple[Ask, Wanted] | None:
         BadRequest: names the output or the parameter.
     """
     usual = read_usual(raw, serving.champion.manifest)
-    if usual is None:
-        return None
-    ask = make_ask(serving, usual.columns, usual.id, usual.parameters)
-    return ask, _wanted(usual.outputs, usual.parameters, serving)
+    return None if usual is None else _asked(serving, usual.columns, usual.id, usual.parameters, usual.outputs)
 
 
 def read_ask(serving: Serving, body: Any) -> tuple[Ask, Wanted]:
@@ -58,8 +55,11 @@ def read_ask(serving: Serving, body: Any) -> tuple[Ask, Wanted]:
         BadRequest: names the column and the row, the output or the parameter.
     """
     columns = read_inputs(body, serving.champion.manifest, serving.champion.required)
-    parameters = body.get("parameters")
-    return make_ask(serving, columns, body.get("id"), parameters), _wanted(body.get("outputs"), parameters, serving)
+    return _asked(serving, columns, body.get("id"), body.get("parameters"), body.get("outputs"))
+
+
+def _asked(serving: Serving, columns: Columns, request_id: Any, parameters: Any, outputs: Any) -> tuple[Ask, Wanted]:
+    return make_ask(serving, columns, request_id, parameters), _wanted(outputs, parameters, serving)
 
 
 def _wanted(outputs: Any, parameters: Any, serving: Serving) -> Wanted:
