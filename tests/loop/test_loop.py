@@ -52,7 +52,7 @@ def pipelines(folder: Path) -> Path:
     file = folder / "ad_clicks" / "pipeline.yaml"
     text = file.read_text()
     assert 'shift_at: "2026-02-02"' in text
-    file.write_text(text.replace('shift_at: "2026-02-02"', 'shift_at: "2026-01-24"').replace("0 3 * * 4", "0 3 26 * *"))
+    file.write_text(text.replace('shift_at: "2026-02-02"', 'shift_at: "2026-01-24"').replace("0 3 * * 0", "0 3 26 * *"))
     return folder
 
 

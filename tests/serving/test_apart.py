@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,6 +50,23 @@ def test_what_was_loaded_apart_answers_as_what_was_loaded_here(world: World, mad
 def test_where_the_other_process_fails_it_is_loaded_here(world: World, made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.executable", "/bin/false")
     assert load_version(world.settings, made.model, apart=True).predict(COLUMNS) == pytest.approx(made.answer)
+
+
+@pytest.mark.usefixtures("_all_are_large")
+def test_who_yields_and_is_late_is_followed_by_one_that_insists(world: World, made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apart, "_SECONDS", 0.0)
+    monkeypatch.setattr(apart, "_SECONDS_PER_MEGABYTE", 0.0)
+    manners = []
+    start = subprocess.Popen
+
+    def started(command: list[str], **more: Any) -> subprocess.Popen[bytes]:
+        manners.append(command[-1])
+        return start(command, **more)
+
+    monkeypatch.setattr("subprocess.Popen", started)
+    found = apart.load_apart(cached_package(world.settings, made.model), made.model.digest)
+    assert found is not None
+    assert manners == ["idle", "nice"]
 
 
 def test_bytes_that_were_not_approved_are_loaded_nowhere(world: World, made: Made, capfd: pytest.CaptureFixture[str]) -> None:
