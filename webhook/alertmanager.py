@@ -8,9 +8,8 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, Field
 
 from contracts.events import Cause, Severity, Trigger
-from webhook.asked import REASON_CHARACTERS, Asked, printable, read_model
+from webhook.asked import MACHINE_CAUSES, REASON_CHARACTERS, Asked, printable, read_model
 
-_CAUSES = {Cause.DRIFT, Cause.NEW_DATA}  # what a machine may find; the label `cause` names another than drift
 _NOT_SEVERE = {Severity.INFO.value, Severity.WARN.value}
 
 
@@ -47,7 +46,7 @@ def read_notification(content: bytes) -> list[Asked]:
 
 def _asked(alert: _Alert, taken: set[tuple[str, Cause]]) -> Asked:
     pipeline = alert.labels.get("pipeline", "")
-    cause = next((one for one in _CAUSES if one == alert.labels.get("cause")), Cause.DRIFT)
+    cause = next((one for one in MACHINE_CAUSES if one == alert.labels.get("cause")), Cause.DRIFT)
     declined = _why_not(alert, (pipeline, cause) in taken)
     if declined is None:
         taken.add((pipeline, cause))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from contracts.errors import UsageError
-from contracts.events import Trigger
+from contracts.events import Cause, Trigger
 
 REASON_CHARACTERS = 500
+MachineCause = Literal["drift", "new_data"]  # what a machine may find: schedule and operator have queues and cool-downs of their own
+MACHINE_CAUSES = frozenset(Cause(one) for one in get_args(MachineCause))
 _Model = TypeVar("_Model", bound=BaseModel)
 
 

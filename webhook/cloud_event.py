@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, StringConstraints
 
 from contracts.events import Cause, Severity, Trigger
-from webhook.asked import REASON_CHARACTERS, Asked, BadNotification, printable, read_model
+from webhook.asked import REASON_CHARACTERS, Asked, BadNotification, MachineCause, printable, read_model
 
 _ATTRIBUTES = ("specversion", "type", "source", "id", "time")
 _Short = Annotated[str, StringConstraints(min_length=1, max_length=100)]
@@ -18,7 +18,7 @@ _Id = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,128}$")]  # it b
 
 class _Data(BaseModel):
     pipeline: str
-    cause: Cause = Cause.DRIFT
+    cause: MachineCause = "drift"
     reason: str = ""
     severity: Severity = Severity.RETRAIN
 
@@ -48,7 +48,7 @@ def read_event(content: bytes, headers: Mapping[str, str]) -> Asked:
     source, data = printable(event.source, 100), event.data
     reason = printable(data.reason, REASON_CHARACTERS) or f"asked for by {source}"
     declined = None if data.severity is Severity.RETRAIN else f"severity '{data.severity}' asks for no retrain"
-    return Asked(data.pipeline, Trigger(data.cause, reason, source, event.id), declined)
+    return Asked(data.pipeline, Trigger(Cause(data.cause), reason, source, event.id), declined)
 
 
 def _structured(content: bytes, headers: Mapping[str, str]) -> bytes:
