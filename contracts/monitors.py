@@ -27,7 +27,7 @@ class Severities(StrictModel):
     freshness: SeverityName = Field("warn", description="no traffic for too long")
     traffic: SeverityName = Field("warn", description="much more or fewer rows than at the same hours before")
     rewards: SeverityName = Field("warn", description="the reward (clicks, revenue) fell")
-    service: SeverityName = Field("warn", description="latency, errors or memory beyond their limit")
+    service: SeverityName = Field("warn", description="latency, errors, processors or memory beyond their limit")
 
 
 class Monitors(StrictModel):
@@ -43,7 +43,7 @@ class Monitors(StrictModel):
     error_margin: float = Field(0.1, description="relative rise of the loss over its held-out value that fires a retrain")
     error_block: Duration = Field(parse_duration("1h"), description="rows of one block are averaged: they belong together")
     alpha: float = Field(0.05, gt=0, lt=1, description="chance per window of a false alarm about the error, and about the reward")
-    max_age: Duration | None = Field(None, description="a champion older than this fires a retrain")
+    max_age: Duration | None = Field(parse_duration("90d"), description="a champion older than this fires a retrain; null: never")
     min_coverage: float = Field(0.5, ge=0, le=1, description="share of the labels that are due that must have come")
     max_silence: Duration | None = Field(None, description="no traffic for longer than this is worth a word")
     traffic_factor: float = Field(2.0, gt=1, description="so many times more, or fewer, rows than at the same hours before")
@@ -51,5 +51,6 @@ class Monitors(StrictModel):
     max_error_rate: float | None = Field(0.001, ge=0, le=1, description="share of requests that failed by a fault of ours")
     max_latency_p99: float | None = Field(None, gt=0, description="milliseconds of one call of the model, for 99 in 100 rows")
     max_memory: float | None = Field(None, gt=0, description="megabytes of one gateway or shadow process")
+    max_processors: float | None = Field(None, gt=0, description="processors that one gateway or shadow process keeps busy")
     severity: Severities = Severities()
     cooldown: Duration = Field(parse_duration("1d"), description="no second retrain for the same cause within this time")

@@ -99,13 +99,14 @@ class Aliases:
 
 @dataclass(frozen=True, slots=True)
 class GatewayView:
-    """What one live gateway says it serves, and the memory of its process where it tells."""
+    """What one live gateway says it serves, and what its process uses where it tells: memory, and processors kept busy."""
 
     id: str
     epoch: int
     champion: str | None
     seen_at: datetime
     memory_bytes: int | None = None
+    processors: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,7 @@ class ShadowView:
     error: str | None = None
     cpu_seconds: float | None = None
     memory_bytes: int | None = None
+    processors: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

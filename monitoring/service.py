@@ -1,4 +1,4 @@
-"""The service itself: latency and failures as they were logged, memory as the processes report it."""
+"""The service itself: latency and failures as they were logged, processors and memory as the processes report them."""
 
 from __future__ import annotations
 
@@ -69,6 +69,21 @@ def memory(processes: Mapping[str, int | None], limits: Monitors) -> tuple[Findi
     reason = f"{largest} has {known[largest]:.0f} MB in memory" + ("" if most is None else f" (limit {most:g} MB)")
     fired = most is not None and known[largest] > most
     return (Finding("service", "memory_mb", _warn(fired), known[largest], most, None, len(known), reason),)
+
+
+def processors(processes: Mapping[str, float | None], limits: Monitors) -> tuple[Finding, ...]:
+    """Return one finding: the process that keeps most processors busy; `warn` beyond `max_processors`. None where none reports it.
+
+    Args:
+        processes: processors kept busy lately by the process's name; None where it does not say.
+    """
+    known = {name: busy for name, busy in processes.items() if busy is not None}
+    if not known:
+        return ()
+    busiest, most = max(known, key=lambda name: known[name]), limits.max_processors
+    reason = f"{busiest} keeps {known[busiest]:.2f} processors busy" + ("" if most is None else f" (limit {most:g})")
+    fired = most is not None and known[busiest] > most
+    return (Finding("service", "processors", _warn(fired), known[busiest], most, None, len(known), reason),)
 
 
 def _warn(fired: bool) -> Severity:

@@ -20,7 +20,7 @@ from adapters.traffic_holes import read_holes
 from adapters.traffic_log import TrafficLog
 from contracts.columns import EVENT_TIME
 from contracts.events import Finding
-from contracts.rollout import ModelRef
+from contracts.rollout import GatewayView, ModelRef, ShadowView
 from contracts.spec import PipelineSpec
 from contracts.traffic import Hole
 from flows.stages.held_out import held_out_answers
@@ -189,16 +189,19 @@ def _predictions(spec: PipelineSpec, held_out: pd.DataFrame, answered: pd.DataFr
 
 def _service(spec: PipelineSpec, ledger: Ledger, seen: Seen) -> tuple[Finding, ...]:
     window, limits = seen.window, spec.monitors
-    views = {f"gateway {one.id}": one.memory_bytes for one in ledger.gateways(spec.name, datetime.now(UTC) - _ALIVE)}
+    views: dict[str, GatewayView | ShadowView] = {
+        f"gateway {one.id}": one for one in ledger.gateways(spec.name, datetime.now(UTC) - _ALIVE)
+    }
     shadow = ledger.shadow(spec.name)
     follows = ledger.state(spec.name).route.shadow
     if shadow is not None and follows is not None and shadow.version == follows.version:
-        views[f"shadow of version {shadow.version}"] = shadow.memory_bytes
+        views[f"shadow of version {shadow.version}"] = shadow
     return (
         *service.latency(window["latency_ms"], limits),
         *service.unlogged(seen.holes),
         *service.failures(seen.failed, seen.failed + window["request_id"].nunique(), limits),
-        *service.memory(views, limits),
+        *service.memory({name: view.memory_bytes for name, view in views.items()}, limits),
+        *service.processors({name: view.processors for name, view in views.items()}, limits),
     )
 
 

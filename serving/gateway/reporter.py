@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from structlog.typing import FilteringBoundLogger
 
 from adapters.ledger import Ledger
-from adapters.usage import memory_bytes
+from adapters.usage import Busy, memory_bytes
 from contracts.rollout import GatewayView
 from serving.gateway.plane import DataPlane
 
@@ -29,7 +29,7 @@ class Reporter:
         self.name = name
         self._plane, self._ledger, self._log = plane, ledger, log
         self._stop, self._wake = threading.Event(), threading.Event()
-        self._failing = False
+        self._failing, self._busy = False, Busy()
         self._thread = threading.Thread(target=self._work, name="reporter", daemon=True)
 
     def start(self) -> None:
@@ -54,8 +54,9 @@ class Reporter:
         self._try(lambda ledger: ledger.forget_gateway(self.name))
 
     def _report(self, ledger: Ledger) -> None:
+        used = memory_bytes(), self._busy.processors()
         for pipeline, serving in self._plane.servings().items():
-            view = GatewayView(self.name, serving.route.epoch, serving.version, datetime.now(UTC), memory_bytes())
+            view = GatewayView(self.name, serving.route.epoch, serving.version, datetime.now(UTC), *used)
             ledger.report_gateway(pipeline, view)
 
     def _try(self, write: Callable[[Ledger], None]) -> None:

@@ -14,7 +14,7 @@ from adapters.ledger import Ledger
 from adapters.pipeline_files import load_pipeline
 from adapters.settings import Settings
 from adapters.traffic_log import TrafficLog, epoch_us
-from adapters.usage import cpu_seconds, memory_bytes
+from adapters.usage import Busy, cpu_seconds, memory_bytes
 from contracts.rollout import ModelRef, Phase, RolloutState
 from contracts.traffic import AnsweredBatch, Position, ShadowBatch
 from serving.shadow.answer import Rows, Stamp, answer, pick
@@ -39,7 +39,7 @@ class Follower:
         self._log = TrafficLog(settings.traffic / pipeline, settings.traffic_rules)
         self._file = place_file(settings, pipeline)
         self._versions: dict[str, LoadedVersion] = {}
-        self._size = _LEAST
+        self._size, self._busy = _LEAST, Busy()
         self._go_to(load_place(self._file))
 
     def _go_to(self, place: Place | None) -> None:
@@ -53,7 +53,8 @@ class Follower:
             return None
         behind = self._backlog.rows()
         seconds = self._backlog.seconds(Position(place.offsets), now) if behind else 0.0
-        return Progress(place.version, place.epoch, place.depth, place.rows, behind, seconds, now, trouble, cpu_seconds(), memory_bytes())
+        used = cpu_seconds(), memory_bytes(), self._busy.processors()
+        return Progress(place.version, place.epoch, place.depth, place.rows, behind, seconds, now, trouble, *used)
 
     def take_up(self) -> RolloutState:
         """Read the route; under another version or epoch than before, begin again where that one asks for."""

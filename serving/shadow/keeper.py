@@ -113,7 +113,7 @@ class Keeper:
         if told is not None and time.time() - told.at < _FRESH_SECONDS:
             error = self._error or told.trouble
             where = told.version, told.epoch, told.lag_rows, told.lag_seconds, told.rows, _utc(told.at)
-            return ShadowView(*where, error, told.cpu_seconds, told.memory_bytes)
+            return ShadowView(*where, error, told.cpu_seconds, told.memory_bytes, told.processors)
         return self._count(route.shadow.version, route.epoch)
 
     def _count(self, version: str, epoch: int) -> ShadowView | None:

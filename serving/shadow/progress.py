@@ -18,7 +18,7 @@ class Progress:
         depth: bytes of the log that are done.
         at: when this was true, seconds since 1970.
         trouble: why it cannot go on just now, or None.
-        cpu_seconds, memory_bytes: what the process has used, and what it has in memory.
+        cpu_seconds, memory_bytes, processors: what the process has used, what it has in memory, how many processors it keeps busy.
     """
 
     version: str
@@ -31,6 +31,7 @@ class Progress:
     trouble: str | None = None
     cpu_seconds: float | None = None
     memory_bytes: int | None = None
+    processors: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

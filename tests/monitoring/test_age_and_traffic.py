@@ -24,6 +24,11 @@ def test_a_champion_older_than_it_may_be_asks_for_a_retrain(days: float, severit
     assert found.reason == f"the champion has answered for {days:.1f} d; it may for 4w"
 
 
+def test_unless_the_spec_says_otherwise_a_champion_may_be_ninety_days_old() -> None:
+    assert Monitors().max_age == 90 * DAY
+    assert Monitors.model_validate({"max_age": None}).max_age is None
+
+
 def test_without_a_limit_or_a_champion_there_is_no_age() -> None:
     assert champion_age(NOW, NOW, None) == ()
     assert champion_age(None, NOW, DAY) == ()

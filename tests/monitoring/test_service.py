@@ -1,4 +1,4 @@
-"""Latency, failures and memory: told always, worth a word beyond their limits, and a lone failure in few requests is not."""
+"""Latency, failures, memory and processors: told always, worth a word beyond their limits, and a lone failure in few requests is not."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import pytest
 
 from contracts.events import Severity
 from contracts.spec import Monitors
-from monitoring.service import failures, latency, memory
+from monitoring.service import failures, latency, memory, processors
 
-LIMITS = Monitors(max_latency_p99=20.0, max_memory=500.0)
+LIMITS = Monitors(max_latency_p99=20.0, max_memory=500.0, max_processors=0.9)
 
 
 def test_latency_is_that_of_99_in_100_rows() -> None:
@@ -40,3 +40,12 @@ def test_the_process_with_most_memory_is_named() -> None:
     assert found.reason == "gateway b has 600 MB in memory (limit 500 MB)"
     assert memory({"gateway a": 300_000_000}, LIMITS)[0].severity is Severity.INFO
     assert memory({"shadow": None}, LIMITS) == ()
+
+
+def test_the_process_that_keeps_most_processors_busy_is_named() -> None:
+    (found,) = processors({"gateway a": 0.4, "shadow of version 2": 0.97, "gateway b": None}, LIMITS)
+    assert (found.observed, found.severity) == (0.97, Severity.WARN)
+    assert found.reason == "shadow of version 2 keeps 0.97 processors busy (limit 0.9)"
+    assert processors({"gateway a": 0.97}, Monitors())[0].severity is Severity.INFO, "no limit, no word"
+    assert processors({"gateway a": 0.0}, LIMITS)[0].observed == 0.0, "an idle process is known too"
+    assert processors({"gateway a": None}, LIMITS) == ()

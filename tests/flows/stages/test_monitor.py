@@ -15,7 +15,7 @@ import pytest
 from adapters.sources.simulator import simulate
 from contracts.columns import EVENT_TIME
 from contracts.events import Severity
-from contracts.rollout import Phase, Route
+from contracts.rollout import GatewayView, Phase, Route
 from contracts.spec import SimulatorSource
 from tests.flows.stages.monitor_world import World, make_world, open_world
 from tests.http_recorder import Recorder, answering
@@ -101,14 +101,19 @@ def test_a_concept_that_shifts_is_seen_within_two_days_and_asked_for_once(world:
 
 
 def test_a_world_that_stays_as_it_was_gives_no_retrain_over_ten_days(world: World, receiver: Recorder) -> None:
+    old = datetime.now(UTC) - timedelta(hours=1)
+    world.ledger.report_gateway("ads", GatewayView("long gone", 1, "1", old, 900_000_000, 0.9))
     for day in range(0, 10, 2):
         world.serve(ads(FIRST + day * DAY, FIRST + (day + 2) * DAY, shift=False))
+        world.ledger.report_gateway("ads", GatewayView("g1", 1, "1", datetime.now(UTC), 300_000_000, 0.25))
         found = world.look().findings
         assert not [one for one in found if one.severity is Severity.RETRAIN], day
     assert receiver.calls == []
     told = {(one.monitor, one.subject): one.reason for one in found}
     assert told["labels", "coverage"].startswith("100.0% of")
     assert told["labels", "delay"] == "half of the labels came within 1.0 h; columns.label_delay says 1.0 h"
+    assert told["service", "memory_mb"] == "gateway g1 has 300 MB in memory"
+    assert told["service", "processors"] == "gateway g1 keeps 0.25 processors busy"
     watched = {"multivariate_drift", "outliers", "freshness", "service", "traffic", "error_drift", "prediction_drift"}
     assert watched <= {one.monitor for one in found}
     assert {one.severity for one in found if one.monitor in watched} == {Severity.INFO}, [one.reason for one in found]
