@@ -36,6 +36,7 @@ _ROWS = (2000, 1000)  # of reference and window
 _BIG = 50_000
 _NULLS, _DRAWS = 500, 24
 _LEAST_NULLS = 30  # for a peer's threshold
+_LEAST_CHANGED = 20  # of one kind, for a bar: of fewer nobody can say who sees more
 _ROUNDS = 3  # of all in turn
 _REPEATS = {"river": 1}  # of the time; three where it is not long
 _STATED = 0.05  # monitors.fdr as shipped
@@ -142,7 +143,7 @@ def _power(bench: Bench, kind: str, pairs: pd.DataFrame, said: dict[str, np.ndar
         best = _best_overall(ways, pairs)
         ours, peer, error = compared(said["all"], best.alarms, pairs, kind)
         seen = int((pairs["kind"][: len(best.alarms)] == kind).sum())
-        bar = 1 - 2 * error / peer if peer else None
+        bar = 1 - 2 * error / peer if peer and seen >= _LEAST_CHANGED else None
         bench.add(Row(f"power, {kind}, {seen} windows", ours, peer, f"{name}: {best.setup}", bar=bar, better="higher"))
     alone = [(one, name) for name, ways in found.items() for one in ways if "+" not in one.setup]
     if alone:
