@@ -15,8 +15,19 @@ def command(pid: int) -> str:
     return _told(pid, "cmdline")
 
 
+def working_for(home: Path) -> list[str]:
+    """Return the command lines of processes that work for a home: they are told so on their command line or in their environment."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        pid = int(process.name)
+        told = f"UNDERSTUDY_HOME={home}\0" in _told(pid, "environ") or f"--home\0{home}\0" in command(pid)
+        if told and alive(pid):
+            found.append(command(pid).replace("\0", " "))
+    return found
+
+
 def _told(pid: int, file: str) -> str:
     try:
-        return Path(f"/proc/{pid}/{file}").read_text()
+        return Path(f"/proc/{pid}/{file}").read_text(errors="replace")
     except OSError:  # gone before the file was opened, or while it was read
         return ""

@@ -25,6 +25,7 @@ from adapters.traffic_frames import answers as answered
 from adapters.traffic_log import TrafficLog
 from contracts.errors import UsageError
 from tests.prefect_server import ask_prefect
+from tests.processes import working_for
 from understudy import runs
 from understudy.demo.play import play
 from understudy.demo.script import Script, profit
@@ -69,20 +70,7 @@ def house(tmp_path_factory: pytest.TempPathFactory, prefect_database: Path, mlfl
         yield read_settings(settings.home, settings.pipelines)
     finally:
         stop(settings)
-    assert left_running(settings.home) == []
-
-
-def left_running(home: Path) -> list[str]:
-    """Return the command lines of processes that work for a home."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            environment, command = (process / "environ").read_bytes(), (process / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if f"UNDERSTUDY_HOME={home}\0".encode() in environment:
-            found.append(command.replace(b"\0", b" ").decode())
-    return found
+    assert working_for(settings.home) == []
 
 
 @pytest.fixture(scope="module")

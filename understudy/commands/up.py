@@ -9,22 +9,23 @@ import click
 from understudy.commands.output import show
 from understudy.main import Options
 
+_PATIENCE_SECONDS = 15.0  # one that stops takes up to ten
+
 
 @click.command()
 @click.option("--detach", is_flag=True, help="Start in the background, wait until all is ready, then return.")
 @click.pass_obj
 def up(options: Options, detach: bool) -> None:
     """Start Prefect server and worker, MLflow, gateway, shadow and webhook receiver, on loopback."""
-    from adapters.file_lock import file_lock
     from adapters.settings import read_settings
-    from understudy.services.detached import addresses, running_pid, start_detached
+    from understudy.services.detached import addresses, nothing_up, running_pid, start_detached
     from understudy.services.plan import make_plan
     from understudy.services.ports import choose_ports
     from understudy.services.supervisor import Supervisor, ensure_prefect_login
 
     settings = read_settings(options.home, options.pipelines)
     running = running_pid(settings)
-    if running is not None:
+    if running is not None and addresses(settings):
         show(
             addresses(settings), [f"Already up (process {running}).", *_lines(addresses(settings), settings.home)], as_json=options.as_json
         )
@@ -33,7 +34,7 @@ def up(options: Options, detach: bool) -> None:
         start_detached(settings)
         show(addresses(settings), _lines(addresses(settings), settings.home), as_json=options.as_json)
         return
-    with file_lock(settings.home / "run" / "up.lock", timeout_seconds=5.0):
+    with nothing_up(settings, _PATIENCE_SECONDS):
         ensure_prefect_login(settings.home)
         settings = read_settings(options.home, options.pipelines)
         plan = make_plan(settings, choose_ports())

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from adapters.settings import Settings
 from contracts.errors import UsageError
+from understudy.services.detached import nothing_up
 
 PLAYED = {"ad_clicks", "bike_demand"}
 _KEPT = {"templates", "webhook.secret", "prefect.auth", "run"}
@@ -22,12 +23,15 @@ _OURS = _KEPT | {f"{name}{beside}" for name in ("ledger.db", "mlflow.db") for be
 _BY_PIPELINE = ("traffic", "data-repo", "checks", "work")
 _DATABASES = {"prefect.db": "prefect/prefect.db", "mlflow.db": "mlflow.db"}  # template → where its server looks for it
 
+_PATIENCE_SECONDS = 30.0  # what an interrupted demonstration had started takes up to ten to stop
+
 
 def begin_afresh(settings: Settings) -> None:
     """Remove what an earlier demonstration left in this home; migrated empty databases are put in place where they were kept.
 
     Raises:
         UsageError: the home holds state that no demonstration made; nothing was removed.
+        OutsideError: something still works in this home; nothing was removed.
     """
     home = settings.home
     strangers = _strangers(home)
@@ -36,14 +40,14 @@ def begin_afresh(settings: Settings) -> None:
             f"{home} holds {', '.join(strangers)}, which no demonstration made; it is left alone.",
             "Give the demonstration another home: understudy --home DIR demo",
         )
-    home.mkdir(parents=True, exist_ok=True)
-    for path in home.iterdir():
-        if path.name not in _KEPT:
-            _remove(path)
-    for name, place in _DATABASES.items():
-        if (home / "templates" / name).exists():
-            (home / place).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(home / "templates" / name, home / place)
+    with nothing_up(settings, _PATIENCE_SECONDS):
+        for path in home.iterdir():
+            if path.name not in _KEPT:
+                _remove(path)
+        for name, place in _DATABASES.items():
+            if (home / "templates" / name).exists():
+                (home / place).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(home / "templates" / name, home / place)
 
 
 def _strangers(home: Path) -> list[str]:

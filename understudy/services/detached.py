@@ -8,8 +8,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from adapters.file_lock import file_lock
 from adapters.settings import Settings
 from contracts.errors import OutsideError
 from understudy.services.supervisor import stop_with_parent
@@ -20,7 +23,7 @@ _started: dict[int, subprocess.Popen[bytes]] = {}  # by this process, to be wait
 
 
 def addresses(settings: Settings) -> dict[str, str]:
-    """Return the addresses of what is up, by name; empty where nothing is."""
+    """Return the addresses of what is up, by name; empty where nothing is, or is only starting or stopping."""
     path = settings.services_file
     content = json.loads(path.read_text()) if path.exists() else {}
     return {name: value for name, value in content.items() if isinstance(value, str)}
@@ -46,8 +49,24 @@ def _is_supervisor(pid: int) -> bool:
     return b"up" in command
 
 
+@contextmanager
+def nothing_up(settings: Settings, seconds: float) -> Iterator[None]:
+    """Hold what `understudy up` holds for as long as anything of it lives, waiting for one that stops.
+
+    Raises:
+        OutsideError: it did not stop in time.
+    """
+    with ExitStack() as held:
+        try:
+            held.enter_context(file_lock(settings.home / "run" / "up.lock", timeout_seconds=seconds))
+        except OutsideError as error:
+            last = f"Stop it with: understudy --home {settings.home} down"
+            raise OutsideError(f"Another `understudy up` has been at work in {settings.home} for {seconds:g} s.", last) from error
+        yield
+
+
 def start_detached(settings: Settings, *, tied: bool = False) -> None:
-    """Start `understudy up` in the background and wait until everything is ready.
+    """Start `understudy up` in the background and wait until everything is ready; who is interrupted meanwhile leaves nothing running.
 
     Args:
         tied: everything stops when this process ends, however it ends.
@@ -68,7 +87,16 @@ def start_detached(settings: Settings, *, tied: bool = False) -> None:
             preexec_fn=stop_with_parent if tied else None,
         )
     _started[process.pid] = process
-    while not settings.services_file.exists():
+    try:
+        _await_ready(settings, process, log)
+    except BaseException:
+        process.terminate()
+        process.wait(_STOP_SECONDS)
+        raise
+
+
+def _await_ready(settings: Settings, process: subprocess.Popen[bytes], log: Path) -> None:
+    while not (addresses(settings) and running_pid(settings) == process.pid):
         if process.poll() is not None:
             last = log.read_text().strip().splitlines()[-3:]
             raise OutsideError(f"`understudy up` stopped: {' '.join(last)}", f"Look into {log}.")

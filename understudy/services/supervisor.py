@@ -61,18 +61,21 @@ class Supervisor:
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._asked_to_stop)
+        self._publish({})  # from the first child to the last this process is known, so that it can be stopped and waited for
         ensure_secret(self.settings)
         self.children = {one.name: _Child(one) for one in self.plan.services}
         try:
             self._bring_up()
             if not self.stopping:
-                self._publish()
+                self._publish(self._services())
             while not self.stopping:
                 self._tend()
                 time.sleep(_POLL_SECONDS)
         finally:
-            self.settings.services_file.unlink(missing_ok=True)
+            with suppress(OSError):  # such as a full disk: what runs is stopped all the same
+                self._publish({})
             self._stop_all()
+            self.settings.services_file.unlink(missing_ok=True)
 
     def _asked_to_stop(self, _number: int, _frame: FrameType | None) -> None:
         self.stopping = True
@@ -136,11 +139,14 @@ class Supervisor:
                 _kill_group(child.process)  # what it left behind would hold its port
                 self._start(child)
 
-    def _publish(self) -> None:
-        """Write the addresses, whole or not at all, for every other command to find."""
-        target = self.settings.services_file
+    def _services(self) -> dict[str, object]:
         pids = {name: child.process.pid for name, child in self.children.items() if child.process and name not in ONE_SHOT}
-        content = {**self.plan.addresses, "pid": os.getpid(), "pids": pids}
+        return {**self.plan.addresses, "pids": pids}
+
+    def _publish(self, services: dict[str, object]) -> None:
+        """Write this process and what is ready, whole or not at all, for every other command to find."""
+        target = self.settings.services_file
+        content = {**services, "pid": os.getpid()}
         target.parent.mkdir(parents=True, exist_ok=True)
         written = target.with_suffix(".tmp")
         written.write_text(json.dumps(content, indent=2) + "\n")

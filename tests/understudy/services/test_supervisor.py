@@ -16,6 +16,7 @@ import pytest
 
 from adapters.settings import read_settings
 from tests.processes import alive
+from understudy.services.detached import addresses, running_pid, stop
 from understudy.services.listeners import listens
 from understudy.services.plan import make_plan
 from understudy.services.ports import DEFAULTS, choose_ports, is_free
@@ -37,11 +38,18 @@ serve = (  # a server with a worker of its own
 )
 web = (sys.executable, "-c", serve, port, "--bind", "127.0.0.1", str(home))
 sleeper = (sys.executable, "-c", "import time; time.sleep(600)")
+slow = (  # takes its time to stop
+    "import pathlib, signal, sys, time\\n"
+    "signal.signal(signal.SIGTERM, lambda *_: (time.sleep(3), sys.exit()))\\n"
+    "pathlib.Path(sys.argv[1], 'deaf').touch()\\n"
+    "time.sleep(600)"
+)
 once = (sys.executable, "-c", "import pathlib, sys; pathlib.Path(sys.argv[1], 'deployed').touch()", str(home))
 services = (
     Service("web", web, f"http://127.0.0.1:{port}/"),
     Service("deploy", once, None, ("web",)),
     Service("sleeper", sleeper, None, ("deploy",)),
+    *([Service("slow", (sys.executable, "-c", slow, str(home)), ready_file=home / "deaf")] if "slow" in sys.argv else []),
     *([Service("broken", (sys.executable, "-c", "import sys; sys.exit(7)"), "http://127.0.0.1:9/")] if "broken" in sys.argv else []),
 )
 import os
@@ -71,7 +79,7 @@ def home(tmp_path: Path) -> Path:
 @pytest.fixture
 def supervised(home: Path) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen([sys.executable, "-c", SUPERVISE, str(home), "up", str(free_port())], stdout=subprocess.PIPE, text=True)
-    until((home / "run" / "services.json").exists)
+    until(lambda: addresses(read_settings(home)))
     yield process
     process.kill()
     process.communicate()
@@ -96,6 +104,34 @@ def test_a_stop_leaves_nothing_running(home: Path, supervised: subprocess.Popen[
     assert supervised.wait(20) == 0
     assert not [name for name, pid in children.items() if alive(pid)]
     assert not (home / "run" / "services.json").exists()
+
+
+def test_what_stops_is_known_until_it_is_gone_though_nobody_is_sent_to_it_any_more(home: Path) -> None:
+    settings = read_settings(home)
+    with subprocess.Popen([sys.executable, "-c", SUPERVISE, str(home), "up", str(free_port()), "slow"]) as process:
+        until(lambda: addresses(settings))
+        slow = pids(home)["slow"]
+        process.send_signal(signal.SIGTERM)
+        until(lambda: not addresses(settings))
+        assert alive(slow)
+        assert running_pid(settings) == process.pid
+        assert read_settings(home).gateway_url is None
+        assert stop(settings)
+        assert not alive(slow)
+    assert not settings.services_file.exists()
+
+
+def test_what_starts_is_known_before_it_is_ready(home: Path) -> None:
+    settings = read_settings(home)
+    never = "import pathlib, sys, time; pathlib.Path(sys.argv[1], 'never').touch(); time.sleep(600)"
+    service = f'Service("never", (sys.executable, "-c", {never!r}, str(home)), ready_file=home / "x")'
+    code = SUPERVISE.replace("services = (", f"services = ({service},")
+    with subprocess.Popen([sys.executable, "-c", code, str(home), "up", str(free_port())]) as process:
+        until((home / "never").exists)
+        assert running_pid(settings) == process.pid
+        assert addresses(settings) == {}
+        assert stop(settings)
+    assert not settings.services_file.exists()
 
 
 def test_a_supervisor_killed_hard_leaves_nothing_running(home: Path, supervised: subprocess.Popen[str]) -> None:
