@@ -28,7 +28,7 @@ from benchmarks.served.home import Home
 from benchmarks.served.load import Seen, load, wrk_is_here
 from benchmarks.served.models import MAKERS, Model
 from benchmarks.served.picture import draw
-from benchmarks.served.servers import PEERS, Running, Server, floor, ours, running
+from benchmarks.served.servers import PEERS, Running, Server, floor, ours, running, version_of
 
 _JUDGED = ((1, 1), (1, 64))  # rows of a request, connections
 _BESIDE = ((1, 16), (1, 256), (100, 16))
@@ -65,6 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
             rates[name] = {server: seen[1, 64].rate for server, seen in found.items()}
             if name == "boosting" and not asked.no_workers:
                 _workers(bench, asking)
+    bench.peers |= {PEERS[name].name: version_of(name) for name in asked.peers.split(",") if name}
     draw(rates)
     return bench.finish(drawn=lambda row: row.bar is not None)
 
@@ -171,7 +172,7 @@ def _workers(bench: Bench, asking: Asking) -> None:
         found = replace(asking, beside=(), rounds=_WORKERS_ROUNDS).ask(servers)
     for count in _WORKERS:
         what = f"{asking.model.name}, 1 row, 64 connections, {count} workers: requests a second"
-        bench.add(Row(what, found[f"{count} workers"][1, 64].rate, found["1 worker"][1, 64].rate, "one worker"))
+        bench.add(Row(what, found[f"{count} workers"][1, 64].rate, found["1 worker"][1, 64].rate, "one worker", better="higher"))
 
 
 if __name__ == "__main__":

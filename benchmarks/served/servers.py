@@ -17,7 +17,7 @@ from typing import Literal
 
 import httpx
 
-from benchmarks.peers.environments import environment, quiet
+from benchmarks.peers.environments import environment, quiet, versions
 from benchmarks.served import forms
 from benchmarks.served.models import Model
 
@@ -117,6 +117,11 @@ PEERS = {
     "mlflow": Server("mlflow models serve", _mlflow, lambda _: "/invocations", forms.mlflow, forms.of_mlflow),
     "fastapi": Server("FastAPI + pyfunc", _fastapi, lambda _: "/predict", forms.plain, forms.of_plain),
 }
+
+
+def version_of(peer: str) -> str:
+    """Return the version of a peer, as the list of its environment pins it; FastAPI stands in MLflow's."""
+    return versions("mlflow" if peer == "fastapi" else peer)[peer]
 
 
 def free_port() -> int:
