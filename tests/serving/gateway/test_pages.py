@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -135,6 +136,11 @@ def test_the_page_shows_who_serves_who_rehearses_and_on_what_evidence(
     text = card.inner_text()
     for words in ("version 41", "version 42", "17 rows", "paired absolute_error", "temperature has moved", "epoch 1", "<b>not yet</b>"):
         assert words in text, words
+    assert re.search(r"answers here since \w+ \d+, \d{4}", text)
+    assert re.search(r"Latency here\s+[\d.]+ ms\s+p99 [\d.]+ ms", text)
+    colours = page.evaluate("[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]")
+    paper, ink = (sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in colours)
+    assert (paper < 200 < 500 < ink) if scheme == "dark" else (ink < 200 < 500 < paper), colours
     drawn = card.locator("svg.sequence")
     assert "PASS" in str(drawn.get_attribute("class")), "the band has left the margin behind"
     assert "between -0.4 and 0.6 after 9 blocks of paired requests; margin -0.5" in str(drawn.get_attribute("aria-label"))
