@@ -9,6 +9,7 @@ TRAINED = "trained"
 HELD_OUT = "held out"
 UNLABELLED = "unlabelled"
 TOO_OLD = "older than the window"
+NOT_SAMPLED = "not in the sample"
 
 
 def roles(times: pd.Series, target: pd.Series, since: pd.Timestamp | None, cutoff: pd.Timestamp) -> np.ndarray:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
-from pyarrow import compute, parquet
+from pyarrow import parquet
 
 from adapters.data_repo import DataRepo
 from adapters.onnx_runtime import OnnxModel, versions_here
@@ -17,16 +17,16 @@ from adapters.package_store import coerce, load_files, write_package
 from adapters.parquet_files import write_parquet
 from adapters.pipeline_files import Pipeline
 from adapters.settings import Settings
-from adapters.snapshot_stream import FILE, ROW, SnapshotStream, open_snapshot
+from adapters.snapshot_stream import SnapshotStream, open_snapshot
 from adapters.table_stream import parquet_groups, regrouped
 from contracts.columns import EVENT_TIME
 from contracts.package import package_digest
 from contracts.snapshot import Snapshot
 from contracts.spec import PipelineSpec
+from flows.stages.sampled_rows import ends, take_sample
 from flows.stages.work import Work
-from training.fit import Fit, Split, Streamed, fit, fit_split, fit_streamed, held_out_all, held_out_none, no_label
+from training.fit import Fit, Split, Streamed, fit, fit_split, fit_streamed, held_out_all, held_out_none
 from training.parity.proof import Subject, proved_files
-from training.sample import Sampler
 from training.windows import Tried
 
 _FIRST_ROWS = 10_000  # held-out rows of a streamed window on which a package is tried
@@ -119,32 +119,14 @@ def sampled_split(repo: DataRepo, snapshot: Snapshot, pipeline: Pipeline, held_o
     Raises:
         UsageError: nothing is left to fit on or to hold out.
     """
-    spec, train = pipeline.spec, pipeline.spec.train
-    if train.sample is None:
-        raise ValueError("a window is streamed where the spec asks for a sample")
-    target, columns = spec.columns.target, needed_columns(spec)
+    spec, columns = pipeline.spec, needed_columns(pipeline.spec)
     with open_snapshot(repo.files(snapshot), snapshot.key) as stream:
-        after, edge = _ends(stream, spec)
-        key = list(snapshot.key) or columns
-        sampler = Sampler(train.sample.rows, key, pipeline.params.seed, [FILE, ROW])
-        cutoff = None
-        for table in stream.tables(list(dict.fromkeys([*columns, *key])), target, after, edge):
-            sampler.add(table)
-            cutoff = max(filter(None, (cutoff, compute.max(table[EVENT_TIME]).as_py())), default=None)
+        after, edge = ends(stream, spec)
+        taken, cutoff = take_sample(stream, snapshot, pipeline, columns, after, edge)
         if cutoff is None:
             raise held_out_all(spec)
         first, rows = _hold_out(stream, spec, edge, held_out)
-    fitted = sampler.taken().sort_by([(EVENT_TIME, "ascending"), (FILE, "ascending"), (ROW, "ascending")]).select(columns).to_pandas()
-    return Split(fitted, first, cutoff, pd.Timestamp(edge)), rows
-
-
-def _ends(stream: SnapshotStream, spec: PipelineSpec) -> tuple[datetime | None, datetime]:
-    """Return where the window begins (None: with the first row) and where what is held out does."""
-    newest = stream.newest(spec.columns.target)
-    if newest is None:
-        raise no_label()
-    edge = newest - spec.train.holdout
-    return None if spec.train.reach is None else edge - spec.train.reach, edge
+    return Split(taken.select(columns).to_pandas(), first, cutoff, pd.Timestamp(edge)), rows
 
 
 def streamed_window(repo: DataRepo, snapshot: Snapshot, spec: PipelineSpec, work: Work) -> tuple[Streamed, int]:
@@ -160,7 +142,7 @@ def streamed_window(repo: DataRepo, snapshot: Snapshot, spec: PipelineSpec, work
     if train.batches is None:
         raise ValueError("a window is fitted in batches where the spec asks for it")
     with open_snapshot(repo.files(snapshot), snapshot.key) as stream:
-        after, edge = _ends(stream, spec)
+        after, edge = ends(stream, spec)
         tables = (one.select(columns) for one in stream.tables(columns, target, after, edge, ordered=True))
         since, cutoff, count = None, None, 0
         work.window.parent.mkdir(parents=True, exist_ok=True)

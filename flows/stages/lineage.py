@@ -18,8 +18,11 @@ from adapters.registry import Registered, Registry
 from adapters.settings import Settings
 from contracts.columns import EVENT_TIME
 from contracts.lineage import Lineage
+from contracts.snapshot import Snapshot
+from flows.stages.fit import needed_columns
 from flows.stages.report import PIPELINE, recorded_pipeline
-from training.roles import HELD_OUT, TOO_OLD, TRAINED, UNLABELLED, roles
+from flows.stages.sampled_rows import left_out
+from training.roles import HELD_OUT, NOT_SAMPLED, TOO_OLD, TRAINED, UNLABELLED, roles
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ class Trained:
     """Which rows trained a version.
 
     Attributes:
-        window: what pipeline.yaml said then. parts: by `trained`, `held out`, `unlabelled`, `older than the window`.
+        window: what pipeline.yaml said then. parts: by `trained`, `held out`, `unlabelled`, `older than the window`, `not in the sample`.
     """
 
     pipeline: str
@@ -67,9 +70,10 @@ def trained_by(settings: Settings, pipeline: str, version: str) -> tuple[Trained
     repo, target = DataRepo(settings), then.spec.columns.target
     snapshot = repo.get(pipeline, one.lineage.snapshot)
     keys = list(snapshot.key)
-    rows = repo.frame(snapshot, list(dict.fromkeys([EVENT_TIME, *keys, target])))
-    found = roles_in(settings, one, rows)
-    parts = {role: _part(rows[found == role], keys) for role in (TRAINED, HELD_OUT, UNLABELLED, TOO_OLD)}
+    read = keys or (needed_columns(then.spec) if then.spec.train.sample is not None else [])
+    rows = repo.frame(snapshot, list(dict.fromkeys([EVENT_TIME, *read, target])))
+    found = _roles(settings, one, then, snapshot, rows)
+    parts = {role: _part(rows[found == role], keys) for role in (TRAINED, HELD_OUT, UNLABELLED, TOO_OLD, NOT_SAMPLED)}
     window = then.window or str(then.spec.model_dump(mode="json")["train"]["window"])
     about = Trained(pipeline, version, one.lineage, window, len(snapshot.partitions), parts)
     return about, rows.loc[found == TRAINED, [EVENT_TIME, *keys]].reset_index(drop=True)
@@ -80,11 +84,23 @@ def _recorded(settings: Settings, registry: Registry, one: Registered, pipeline:
         return recorded_pipeline(settings, registry.fetch_report(one, PIPELINE, Path(folder)), pipeline)
 
 
-def roles_in(settings: Settings, one: Registered, rows: pd.DataFrame) -> np.ndarray:
-    """Return what each row of a version's own snapshot was to it; its package says which span was fitted."""
+def roles_in(settings: Settings, one: Registered, pipeline: str, rows: pd.DataFrame) -> np.ndarray:
+    """Return what each row of a version's own snapshot was to it.
+
+    Args:
+        rows: of the snapshot, with all columns.
+    """
+    then = _recorded(settings, Registry(settings), one, pipeline)
+    return _roles(settings, one, then, DataRepo(settings).get(pipeline, one.lineage.snapshot), rows)
+
+
+def _roles(settings: Settings, one: Registered, then: Pipeline, snapshot: Snapshot, rows: pd.DataFrame) -> np.ndarray:
+    """The package says which span was fitted, and the pipeline as it was then, which sample of that."""
     package = cached_manifest(settings, one.model)
     since = None if package.since is None else pd.Timestamp(package.since)
-    return roles(rows[EVENT_TIME], rows[package.target], since, pd.Timestamp(package.cutoff))
+    found = roles(rows[EVENT_TIME], rows[package.target], since, pd.Timestamp(package.cutoff))
+    found[(found == TRAINED) & left_out(DataRepo(settings), snapshot, then, needed_columns(then.spec), rows)] = NOT_SAMPLED
+    return found
 
 
 def _part(rows: pd.DataFrame, keys: list[str]) -> Part:

@@ -31,7 +31,7 @@ class Seen:
     """What a row was to a version.
 
     Attributes:
-        role: `trained`, `held out`, `unlabelled`, `older than the window` or `not in its snapshot`.
+        role: `trained`, `held out`, `unlabelled`, `older than the window`, `not in the sample` or `not in its snapshot`.
         values: the row as the version's snapshot has it; a later correction has others.
     """
 
@@ -99,7 +99,7 @@ def seen_by(settings: Settings, pipeline: Pipeline, key: str) -> RowHistory:
     found = _in_partitions(repo, snapshots, wanted)
     kept = {one.id: {part.name for part in one.partitions} for one in snapshots}
     came = tuple((next(one for one, parts in kept.items() if each.partition in parts), each.partition) for each in found)
-    versions = tuple(_seen(settings, one, found, kept) for one in (Registry(settings).versions(name) if found else ()))
+    versions = tuple(_seen(settings, name, one, found, kept) for one in (Registry(settings).versions(name) if found else ()))
     log = find_rows(TrafficLog(settings.traffic / name), key, _likes(pipeline, found))
     return RowHistory(name, key, _values(found[-1].row) if found else {}, came, versions, tuple(_aside(settings, name, wanted)), tuple(log))
 
@@ -142,12 +142,12 @@ def _equal(values: pd.Series, text: str) -> Any:
     return values.astype("string") == text
 
 
-def _seen(settings: Settings, one: Registered, found: list[_Found], kept: Mapping[str, set[str]]) -> Seen:
+def _seen(settings: Settings, name: str, one: Registered, found: list[_Found], kept: Mapping[str, set[str]]) -> Seen:
     snapshot = one.lineage.snapshot
     rows = [each.row for each in found if each.partition in kept.get(snapshot, ())]
     if not rows:
         return Seen(one.model.version, snapshot, NOT_IN, {})
-    return Seen(one.model.version, snapshot, str(roles_in(settings, one, rows[-1])[0]), _values(rows[-1]))
+    return Seen(one.model.version, snapshot, str(roles_in(settings, one, name, rows[-1])[0]), _values(rows[-1]))
 
 
 def _likes(pipeline: Pipeline, found: list[_Found]) -> dict[datetime, dict[str, Any]]:

@@ -6,7 +6,9 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
 import pytest
 
 from adapters.data_repo import DataRepo
@@ -20,8 +22,9 @@ from data_checks.quarantine import REASONS
 from flows.stages.lineage import trained_by
 from flows.stages.retrain import retrain_local
 from flows.stages.row_history import seen_by
-from tests.flows.stages.retrain_world import NAME, TRIGGER, at, build_world, pipeline_of, table
-from training.roles import HELD_OUT, TOO_OLD, TRAINED, UNLABELLED
+from tests.flows.stages.retrain_world import NAME, SPEC, TRIGGER, at, build_world, pipeline_of, table
+from training.roles import HELD_OUT, NOT_SAMPLED, TOO_OLD, TRAINED, UNLABELLED
+from training.sample import key_hashes
 from understudy.main import main
 
 
@@ -58,6 +61,26 @@ def test_a_correction_trains_in_the_place_of_the_row_that_it_corrects(world: Set
     assert 500 not in set(rows["id"]), "its correction happened in the held-out days"
     assert found.parts[UNLABELLED].keys == {"id": (650, 650)}
     assert sum(part.rows for part in found.parts.values()) == 720
+
+
+def test_where_a_sample_was_fitted_only_its_rows_trained_the_version(tmp_path: Path, mlflow_database: Path) -> None:
+    train = {**SPEC["train"], "sample": {"rows": 100}}
+    settings = build_world(tmp_path, mlflow_database, train=train)
+    table().to_csv(tmp_path / "rows.csv", index=False)
+    retrain_local(settings, pipeline_of(settings), TRIGGER, until=at(600))
+    found, rows = trained_by(settings, NAME, "1")
+    window = np.arange(49, 529)  # as above
+    hashes = key_hashes(pa.table({"id": window}), ["id"], pipeline_of(settings).params.seed)
+    assert rows["id"].tolist() == sorted(window[np.argsort(hashes)[:100]].tolist())
+    assert {role: part.rows for role, part in found.parts.items() if part.rows} == {
+        TRAINED: 100,
+        NOT_SAMPLED: 380,
+        HELD_OUT: 72,
+        TOO_OLD: 49,
+    }
+    left = next(number for number in window.tolist() if number not in set(rows["id"]))
+    said = [seen_by(settings, pipeline_of(settings), str(number)).versions[0].role for number in (left, rows["id"][0], 10)]
+    assert said == [NOT_SAMPLED, TRAINED, TOO_OLD]
 
 
 @pytest.mark.parametrize(
