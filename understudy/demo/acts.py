@@ -40,7 +40,7 @@ def live(stage: Theatre, interlude: Callable[[Theatre], None]) -> None:
             monitor(stage)
         line = stage.pipeline.spec.schedule.retrain
         if _is_due(stage, line, looked):
-            _retrain(stage, {"reason": f"scheduled: {line}", "cause": "schedule", "actor": "cron"})
+            _retrain(stage, {"reason": f"scheduled: {line}", "cause": "schedule", "actor": "demonstration"})  # it plays cron's part
         looked = stage.now
         if stage.in_rollout:
             rollout(stage)
@@ -62,14 +62,15 @@ def _is_due(stage: Theatre, line: str | None, before: datetime) -> bool:
 
 
 def monitor(stage: Theatre) -> None:
-    """Run the monitor; where it raises an alert, wait for the retrain that the webhook started."""
+    """Run the monitor and keep what it saw; where it raises an alert, wait for the retrain that the webhook started."""
     called = stage.ledger.newest_run(stage.name, "drift")
     stage.run("monitor")
     answered = stage.ledger.newest_run(stage.name, "drift")
-    if answered is None or answered == called:
-        return
     found = stage.ledger.findings(stage.name)
-    stage.story.keep_findings(found)
+    alarm = answered is not None and answered != called
+    stage.story.keep_findings(found, alarm=alarm)
+    if answered is None or not alarm:
+        return
     why = "; ".join(one.reason for one in found if one.severity is Severity.RETRAIN)
     stage.story.tell("the monitor raised an alert", why, stage.now)
     run = stage.run_by_id(answered[1])

@@ -38,6 +38,7 @@ class Story:
     gates: dict[str, tuple[Verdict, ...]] = field(default_factory=dict)
     paths: list[ConfidenceSteps] = field(default_factory=list)
     findings: list[dict[str, Any]] = field(default_factory=list)
+    alarmed: bool = False
     decisions: list[DecisionRecord] = field(default_factory=list)
     served: list[pd.DataFrame] = field(default_factory=list)
     numbers: dict[str, Any] = field(default_factory=dict)
@@ -47,9 +48,11 @@ class Story:
         """Seconds since the demonstration began."""
         return time.monotonic() - self.started
 
-    def keep_findings(self, found: Iterable[Finding]) -> None:
-        """Keep what the monitor saw for the report; the newest alarm's findings stay."""
-        self.findings = [asdict(one) | {"severity": one.severity.value} for one in found]
+    def keep_findings(self, found: Iterable[Finding], *, alarm: bool) -> None:
+        """Keep what the monitor saw for the report: the newest alarm's findings, and as long as there was none, the newest."""
+        if alarm or not self.alarmed:
+            self.findings = [asdict(one) | {"severity": one.severity.value} for one in found]
+        self.alarmed = self.alarmed or alarm
 
     def chapter(self, title: str) -> None:
         """Print a heading."""

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from contracts.confidence import ConfidenceSteps
+from contracts.events import Finding, Severity
 from contracts.rollout import Act, DecisionRecord, Phase
 from contracts.verdict import Outcome, Verdict
 from understudy.demo.report import errors_over_time, promotions, write_report
@@ -56,6 +57,19 @@ def test_the_page_holds_every_picture_number_and_reason_and_loads_nothing(story:
         assert text in page
     assert "something &lt;b&gt;happened&lt;/b&gt;" in page
     assert not re.search(r"<(script|link|img|iframe)\b", page)
+
+
+def saw(column: str, severity: Severity) -> Finding:
+    return Finding("data_drift", column, severity, 0.2, 0.1, 0.01, 100, f"{column} moved")
+
+
+def test_what_the_newest_look_saw_is_shown_until_an_alarm_came_whose_findings_stay() -> None:
+    story = Story("bike_demand")
+    shown = []
+    for column, alarm in (("hum", False), ("temp", False), ("hour", True), ("season", False), ("month", True)):
+        story.keep_findings([saw(column, Severity.RETRAIN if alarm else Severity.INFO)], alarm=alarm)
+        shown.append(story.findings[0]["subject"])
+    assert shown == ["hum", "temp", "hour", "hour", "month"]
 
 
 def test_the_machine_report_has_the_promised_keys(story: Story, tmp_path: Path) -> None:
