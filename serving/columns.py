@@ -83,7 +83,7 @@ def _value(name: str, row: int, kind: ColumnType, value: Any, missing_allowed: b
     if kind == "int" and not isinstance(value, bool):
         if isinstance(value, int) and -_WIDEST_INT <= value < _WIDEST_INT:
             return value
-        if isinstance(value, float) and value.is_integer():
+        if isinstance(value, float) and value.is_integer() and -_WIDEST_INT <= value < _WIDEST_INT:
             return int(value)
     if (kind == "str" and isinstance(value, str)) or (kind == "bool" and isinstance(value, bool)):
         return value

@@ -12,13 +12,14 @@ import numpy.typing as npt
 from structlog.typing import FilteringBoundLogger
 
 from contracts.traffic import AnsweredBatch, FailedBatch
-from serving.columns import Columns
+from serving.columns import BadRequest, Columns
 from serving.gateway.arms import Part, everybody, join, parts_of
 from serving.gateway.asks import Answer, Ask, Serving, ServingArm
 from serving.gateway.errors import AnswerFailed, NotReady
 from serving.gateway.limits import Limits
 from serving.gateway.metrics import Meters
 from serving.gateway.recorder import Recorder
+from serving.too_large import blame_number, too_large
 from serving.version import LoadedVersion
 
 
@@ -90,6 +91,9 @@ class Answerer:
             self._answer(serving, arm, asks[half:])
             return
         request, version = asks[0].request_id, arm.version.model.version
+        if arm.version is serving.champion and (refused := _too_large(serving, asks[0])) is not None:
+            asks[0].outcome = refused
+            return
         self._log.error("A version could not answer", pipeline=self._pipeline, version=version, request=request, exc_info=error)
         why = f"{type(error).__name__}: {error}"
         if arm.version is not serving.champion:
@@ -101,11 +105,13 @@ class Answerer:
     def _fail_over(self, serving: Serving, arm: ServingArm, asks: list[Ask], why: str) -> None:
         """Let the champion answer what a version under judgement could not: no user sees the failure, the guardrail does.
 
-        The row stays in its arm: what it earns is what users of that arm get.
+        The row stays in its arm: what it earns is what users of that arm get. What the champion refuses too, the caller is to mend.
         """
+        self._answer(serving, replace(arm, version=serving.champion), asks)
+        if isinstance(asks[0].outcome, BadRequest):
+            return
         self._note_failed(arm.version.model.version, serving.route.epoch, asks, why)
         self._meters.failovers.labels(self._pipeline, arm.version.model.version).inc(len(asks))
-        self._answer(serving, replace(arm, version=serving.champion), asks)
 
     def _fail(self, serving: Serving, asks: list[Ask], why: str, outcome: AnswerFailed | NotReady) -> None:
         self._note_failed(serving.version, serving.route.epoch, asks, why)
@@ -145,6 +151,23 @@ def _predict(serving: Serving, version: LoadedVersion, columns: Columns, rows: i
     if not np.isfinite(predicted).all():
         raise ValueError("the model gave an answer that is not a finite number")
     return predicted
+
+
+def _too_large(serving: Serving, ask: Ask) -> BadRequest | None:
+    """Return the refusal of a request that the champion did not answer because of a number in it, or None where that is not why."""
+
+    def answers(columns: Columns) -> bool:
+        try:
+            _predict(serving, serving.champion, columns, len(next(iter(columns.values()))))
+        except Exception:  # noqa: BLE001  # a model's code may raise anything; here that is the answer
+            return False
+        return True
+
+    found = blame_number(answers, ask.columns, serving.champion.manifest.columns)
+    if found is None:
+        return None
+    name, row = found
+    return too_large(name, row if ask.places is None else ask.places[row], ask.columns[name][row])
 
 
 def _logged(

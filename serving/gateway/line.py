@@ -57,6 +57,7 @@ class Line:
             Overloaded: too many rows wait already.
             NotReady: the gateway is stopping, or the request waited too long.
             TooLate: its deadline is past, or will be before its turn comes.
+            BadRequest: a number in it is too large for the version.
             AnswerFailed: the version could not answer.
         """
         if not self._open:

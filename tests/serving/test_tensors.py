@@ -89,6 +89,7 @@ def test_a_missing_value_is_refused_where_the_model_cannot_answer_it():
         ({"temp": tensor("temp", "FP64", [True, 1.0])}, "Column 'temp', row 0: True is not a float."),
         ({"temp": tensor("temp", "FP64", [1.0, 10**400])}, "Column 'temp', row 1: the number is too large for a float."),
         ({"hour": tensor("hour", "INT64", [1, 2.5])}, "Column 'hour', row 1: 2.5 is not an int."),
+        ({"hour": tensor("hour", "FP64", [1.0, 1e300])}, "Column 'hour', row 1: 1e+300 is not an int."),
         (
             {"holiday": tensor("holiday", "BOOL", [None, True])},
             "Column 'holiday', row 0 is missing, and the model takes no missing value there.",
