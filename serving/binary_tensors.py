@@ -12,6 +12,7 @@ from collections.abc import Collection
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from serving.columns import BadRequest, shown
 
@@ -59,12 +60,21 @@ def read_values(name: str, datatype: Any, raw: memoryview) -> list[Any]:
     if len(raw) % kind.itemsize:
         raise BadRequest(f"Column {name}: {len(raw)} bytes are no whole number of {datatype}.")
     values = np.frombuffer(raw, dtype=kind)
-    if kind.kind == "f" and np.isinf(values).any():
-        raise BadRequest(
-            f"Column {name}, row {int(np.isinf(values).argmax())} is infinite.", "Send a finite number, or NaN for a missing one."
-        )
+    if kind.kind == "f":
+        refuse_infinite(name, values)
     found: list[Any] = values.tolist()
     return found
+
+
+def refuse_infinite(name: str, values: npt.NDArray[np.floating[Any]]) -> None:
+    """Let numbers through that are finite or missing.
+
+    Raises:
+        BadRequest: one is neither; names the row.
+    """
+    infinite = np.isinf(values)
+    if infinite.any():
+        raise BadRequest(f"Column {name}, row {int(infinite.argmax())} is infinite.", "Send a finite number, or NaN for a missing one.")
 
 
 def _texts(name: str, raw: memoryview) -> list[str]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from serving.binary_tensors import read_values, write_values
+import numpy as np
+
+from serving.binary_tensors import read_values, refuse_infinite, write_values
 from serving.columns import BadRequest, shown
 
 _CONTENTS = (
@@ -42,6 +44,8 @@ def _contents(tensor: Any) -> list[Any]:
     if wrong:
         raise BadRequest(f"Input {shown(tensor.name)} is {tensor.datatype} but came in {wrong[0]}.", f"Put it into {field}.")
     values = list(getattr(tensor.contents, field))
+    if tensor.datatype in ("FP32", "FP64"):
+        refuse_infinite(shown(tensor.name), np.asarray(values, dtype=np.float64))
     return [_text(tensor.name, row, one) for row, one in enumerate(values)] if tensor.datatype == "BYTES" else values
 
 

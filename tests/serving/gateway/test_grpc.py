@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import subprocess
 import sys
@@ -95,22 +96,42 @@ def test_only_the_outputs_that_were_asked_for_come(client: triton.InferenceServe
     assert [one.name for one in answer.get_response().outputs] == ["label"]
 
 
-def test_typed_contents_are_answered_in_typed_contents(client: triton.InferenceServerClient, port: int):
-    request = service_pb2.ModelInferRequest(model_name="clicks")
-    request.inputs.add(name="a", datatype="FP32", shape=[2, 1]).contents.fp32_contents.extend([0.5, -1.0])
-    request.inputs.add(name="b", datatype="UINT8", shape=[2]).contents.uint_contents.extend([3, 4])
-    request.inputs.add(name="kind", datatype="BYTES", shape=[2]).contents.bytes_contents.extend([b"x", "Łódź".encode()])
+def ask_typed(port: int, request: service_pb2.ModelInferRequest) -> service_pb2.ModelInferResponse:
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         call = channel.unary_unary(
             "/inference.GRPCInferenceService/ModelInfer",
             request_serializer=service_pb2.ModelInferRequest.SerializeToString,
             response_deserializer=service_pb2.ModelInferResponse.FromString,
         )
-        answer = call(request)
+        return call(request)
+
+
+def test_typed_contents_are_answered_in_typed_contents(client: triton.InferenceServerClient, port: int):
+    request = service_pb2.ModelInferRequest(model_name="clicks")
+    request.inputs.add(name="a", datatype="FP32", shape=[2, 1]).contents.fp32_contents.extend([0.5, -1.0])
+    request.inputs.add(name="b", datatype="UINT8", shape=[2]).contents.uint_contents.extend([3, 4])
+    request.inputs.add(name="kind", datatype="BYTES", shape=[2]).contents.bytes_contents.extend([b"x", "Łódź".encode()])
+    answer = ask_typed(port, request)
     raw = client.infer("clicks", inputs(a=np.array([0.5, -1.0]), b=np.array([3, 4]), kind=np.array(["x", "Łódź"], dtype=object)))
     assert not answer.raw_output_contents
     assert list(answer.outputs[0].contents.fp64_contents) == raw.as_numpy("probability").tolist()
     assert list(answer.outputs[1].contents.int64_contents) == raw.as_numpy("label").tolist()
+
+
+@pytest.mark.parametrize(("datatype", "field"), [("FP32", "fp32_contents"), ("FP64", "fp64_contents")])
+def test_infinity_in_typed_contents_is_refused_as_it_is_in_bytes(
+    client: triton.InferenceServerClient, port: int, datatype: str, field: str
+):
+    request = service_pb2.ModelInferRequest(model_name="clicks")
+    getattr(request.inputs.add(name="a", datatype=datatype, shape=[2]).contents, field).extend([0.5, -math.inf])
+    request.inputs.add(name="b", datatype="INT64", shape=[2]).contents.int64_contents.extend([3, 4])
+    request.inputs.add(name="kind", datatype="BYTES", shape=[2]).contents.bytes_contents.extend([b"x", b"y"])
+    with pytest.raises(grpc.RpcError) as typed:
+        ask_typed(port, request)
+    with pytest.raises(triton.InferenceServerException) as raw:
+        client.infer("clicks", inputs(**(ROWS | {"a": np.array([0.5, -math.inf])})))
+    assert typed.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert typed.value.details() == raw.value.message() == "Column 'a', row 1 is infinite. Send a finite number, or NaN for a missing one."
 
 
 @pytest.mark.parametrize(
