@@ -140,8 +140,13 @@ class Theatre:
             self.run("rollout")
 
     def await_rehearsal(self, version: str) -> None:
-        """Wait until the shadow process has answered everything that was logged."""
-        self._await(f"the shadow process did not catch up with version {version}", _SHADOW_SECONDS, lambda: self._rehearsed(version))
+        """Wait until the shadow process has answered everything that was logged, as long as it gets on: it yields to whatever else runs."""
+        told = f"the shadow process did not get on with version {version}"
+        self._await(told, _SHADOW_SECONDS, lambda: self._rehearsed(version), self._shadow_is_at)
+
+    def _shadow_is_at(self) -> tuple[str, int, int, int] | None:
+        view = self.ledger.shadow(self.name)
+        return None if view is None else (view.version, view.epoch, view.rows, view.lag_rows)
 
     def _rehearsed(self, version: str) -> bool:
         view = self.ledger.shadow(self.name)
@@ -154,9 +159,12 @@ class Theatre:
         segments = (self.settings.traffic / self.name / "answers").glob("*")
         return max((path.stat().st_mtime for path in segments), default=0.0)
 
-    def _await(self, otherwise: str, seconds: float, done: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + seconds
+    def _await(self, otherwise: str, seconds: float, done: Callable[[], bool], moved: Callable[[], object] = lambda: None) -> None:
+        """Wait until it is done, for so many seconds since something moved last."""
+        deadline, place = time.monotonic() + seconds, moved()
         while not done():
+            if (now_at := moved()) != place:
+                deadline, place = time.monotonic() + seconds, now_at
             if time.monotonic() > deadline:
                 raise OutsideError(f"Within {seconds:g} s {otherwise}.", f"Look into {self.settings.home / 'logs'}.")
             time.sleep(_POLL_SECONDS)
