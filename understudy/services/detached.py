@@ -91,7 +91,10 @@ def start_detached(settings: Settings, *, tied: bool = False) -> None:
         _await_ready(settings, process, log)
     except BaseException:
         process.terminate()
-        process.wait(_STOP_SECONDS)
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()  # its services end with it
         raise
 
 
