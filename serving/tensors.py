@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from typing import Any
 
@@ -19,7 +20,15 @@ _ACCEPTED: dict[ColumnType, tuple[str, ...]] = {
     "str": ("BYTES",),
     "bool": ("BOOL",),
 }
+BEYOND_FP32 = 2.0**128 - 2.0**103  # what is nearer to zero is rounded to a float32
+_BEYOND_FP16 = 65520.0
+_BOUNDS: dict[str, tuple[float, float]] = (  # least and greatest value of a datatype
+    {f"INT{size}": (-(2 ** (size - 1)), 2 ** (size - 1) - 1) for size in (8, 16, 32, 64)}
+    | {f"UINT{size}": (0, 2**size - 1) for size in (8, 16, 32, 64)}
+    | {name: (-math.nextafter(past, 0), math.nextafter(past, 0)) for name, past in (("FP16", _BEYOND_FP16), ("FP32", BEYOND_FP32))}
+)
 _INPUT_TYPES: dict[ColumnType, str] = {"float": "FP64", "int": "INT64", "str": "BYTES", "bool": "BOOL"}
+_NUMBERS = (int, float)
 _OUTPUT_TYPES: dict[type, str] = {bool: "BOOL", int: "INT64", float: "FP64", str: "BYTES"}
 
 
@@ -85,7 +94,17 @@ def _data(name: str, kind: ColumnType, tensor: dict[str, Any]) -> list[Any]:
     rows = len(values)
     if shape not in ([rows], [rows, 1]):
         raise BadRequest(f"Column '{name}' has shape {shown(shape)} but {rows} values.", f"Write [{rows}] or [{rows}, 1].")
+    if datatype in _BOUNDS:
+        _hold_to(datatype, name, values)
     return values
+
+
+def _hold_to(datatype: str, name: str, values: list[Any]) -> None:
+    """Let a column through whose numbers its datatype can hold; what is no number is left to the column's own reading."""
+    least, most = _BOUNDS[datatype]
+    row = next((row for row, one in enumerate(values) if type(one) in _NUMBERS and (one > most or one < least)), None)
+    if row is not None:
+        raise BadRequest(f"Column '{name}', row {row}: {shown(values[row])} is beyond the datatype {datatype}.")
 
 
 def choose_labels(predicted: npt.NDArray[np.float64], manifest: Manifest) -> list[Any]:

@@ -13,8 +13,10 @@ import msgspec
 
 from contracts.package import ColumnType, Manifest
 from serving.columns import Columns
+from serving.tensors import BEYOND_FP32
 
 _Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+_Single = Annotated[float, msgspec.Meta(gt=-BEYOND_FP32, lt=BEYOND_FP32)]
 
 
 class _Tensor(msgspec.Struct, tag_field="datatype"):
@@ -26,8 +28,8 @@ class _Fp64(_Tensor, tag="FP64"):
     data: list[float]
 
 
-class _Fp32(_Fp64, tag="FP32"):
-    pass
+class _Fp32(_Tensor, tag="FP32"):
+    data: list[_Single]
 
 
 class _Whole(_Tensor, tag="INT64"):

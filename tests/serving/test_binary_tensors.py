@@ -22,16 +22,15 @@ def sent(datatype: str, values: np.ndarray) -> tuple[Any, memoryview]:
     return json.loads(raw[:header]), memoryview(raw)[header:]
 
 
+WHOLE = [f"{sign}int{size}" for sign in ("", "u") for size in (8, 16, 32, 64)]
+
+
 @pytest.mark.parametrize(
     ("datatype", "values"),
     [
         ("BOOL", np.array([True, False])),
-        ("INT8", np.array([-128, 127], dtype=np.int8)),
-        ("INT64", np.array([-(2**63), 2**63 - 1])),
-        ("UINT64", np.array([2**64 - 1], dtype=np.uint64)),
-        ("FP16", np.array([0.5, -2.0], dtype=np.float16)),
-        ("FP32", np.array([0.1, 1e30], dtype=np.float32)),
-        ("FP64", np.array([0.1, 1e300])),
+        *((kind.upper(), np.array([np.iinfo(kind).min, 0, np.iinfo(kind).max], dtype=kind)) for kind in WHOLE),
+        *((f"FP{size}", np.array([0.1, -np.finfo(f"f{size // 8}").max], dtype=f"f{size // 8}")) for size in (16, 32, 64)),
         ("BYTES", np.array(["plain", "", "Łódź"], dtype=object)),
     ],
 )

@@ -74,6 +74,40 @@ def test_whole_numbers_may_come_as_floats_and_gaps_as_null():
     assert math.isnan(found[1])
 
 
+BOUNDS = [(f"INT{size}", -(2 ** (size - 1)), 2 ** (size - 1) - 1) for size in (8, 16, 32, 64)]
+BOUNDS += [(f"UINT{size}", 0, 2**size - 1) for size in (8, 16, 32)] + [
+    ("UINT64", 0, 2**63 - 1)
+]  # what an int64 cannot hold, no model takes
+
+
+@pytest.mark.parametrize(("datatype", "least", "most"), BOUNDS)
+def test_whole_numbers_are_held_to_their_datatypes(datatype: str, least: int, most: int):
+    def read(*values: int) -> Any:
+        return read_inputs({"inputs": list((good() | {"hour": tensor("hour", datatype, list(values))}).values())}, MODEL)["hour"]
+
+    assert read(least, most) == [least, most]
+    for wrong in (least - 1, most + 1):
+        with pytest.raises(BadRequest, match=f"Column 'hour', row 1: {wrong} is (beyond the datatype {datatype}|not an int)."):
+            read(least, wrong)
+
+
+@pytest.mark.parametrize(
+    ("datatype", "most", "wrong"),
+    [("FP16", 65504.0, 65520.0), ("FP32", 3.4028235e38, 3.41e38), ("INT8", 127, 300), ("UINT8", 0, -1), ("INT64", 5, 2**63)],
+)
+def test_numbers_of_a_column_of_floats_are_held_to_their_datatypes(datatype: str, most: float, wrong: float):
+    def read(*values: float | None) -> Any:
+        return read_inputs({"inputs": list((good() | {"temp": tensor("temp", datatype, list(values))}).values())}, MODEL)["temp"]
+
+    assert read(most, most) == [most, most]
+    assert math.isnan(read(most, None)[1])
+    with pytest.raises(BadRequest) as caught:
+        read(most, wrong)
+    assert str(caught.value) == f"Column 'temp', row 1: {wrong} is beyond the datatype {datatype}."
+    with pytest.raises(BadRequest, match=f"Column 'a', row 1: .* is beyond the datatype {datatype}"):
+        read_inputs({"inputs": [tensor("all", datatype, [most, 1, wrong, 1], [2, 2])]}, NUMBERS)
+
+
 def test_a_missing_value_is_refused_where_the_model_cannot_answer_it():
     with pytest.raises(BadRequest, match="Column 'temp', row 1 is missing, and the model takes no"):
         read_inputs({"inputs": list(good().values())}, MODEL, required=("temp",))

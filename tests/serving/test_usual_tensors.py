@@ -71,6 +71,8 @@ def put(place: int, **changes: Any) -> list[dict[str, Any]]:
         put(0, data=[1.5, "2"]),
         put(0, data=[1.5, True]),
         put(0, datatype="FP16"),
+        put(0, datatype="FP32", data=[1.5, 3.41e38]),
+        put(0, datatype="FP32", data=[1.5, -(10**39)]),
         put(0, datatype="INT64", data=[1, 2]),
         put(0, shape=[2, 1]),
         put(0, shape=[3]),
