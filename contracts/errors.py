@@ -14,6 +14,11 @@ UnderstudyError
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from contracts.check_line import CheckLine
+from contracts.verdict import Verdict
+
 
 class UnderstudyError(Exception):
     """What happened, to what, and what to do about it.
@@ -49,7 +54,27 @@ class Refused(UnderstudyError):
 
 
 class BatchRefused(Refused):
-    """A batch of data was refused as a whole; no snapshot was made of it."""
+    """A batch of data was refused as a whole; no snapshot was made of it.
+
+    Args:
+        rows: how many rows the suite saw of it.
+        verdicts: all that was said of it, what refuses it among them.
+        checks: the same as people read it.
+        docs: the page of the suite's results, or None.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        remedy: str = "",
+        *,
+        rows: int = 0,
+        verdicts: Sequence[Verdict] = (),
+        checks: Sequence[CheckLine] = (),
+        docs: str | None = None,
+    ) -> None:
+        super().__init__(message, remedy)
+        self.rows, self.verdicts, self.checks, self.docs = rows, tuple(verdicts), tuple(checks), docs
 
 
 class GateNotMet(Refused):

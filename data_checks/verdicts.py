@@ -6,6 +6,8 @@ from contracts.expectation import ExpectationResult, RowSeverity, SuiteResult
 from contracts.verdict import Outcome, Verdict
 from data_checks.quarantine import severity_of
 
+ASIDE = "quarantined rows"  # the gate of the share of rows that are set aside
+
 
 def check_verdicts(answer: SuiteResult, quarantined: int, max_quarantined: float) -> tuple[Verdict, ...]:
     """Return one verdict for each expectation that could refuse the batch or warn, and one for the share of rows set aside.
@@ -19,7 +21,7 @@ def check_verdicts(answer: SuiteResult, quarantined: int, max_quarantined: float
     reason = f"{quarantined} of {rows} rows ({share:.2%}) were set aside; at most {max_quarantined:.2%} may be."
     return (
         *(_verdict(result, rows) for result in answer.results),
-        Verdict("quarantined rows", outcome, share, max_quarantined, rows, reason),
+        Verdict(ASIDE, outcome, share, max_quarantined, rows, reason),
     )
 
 

@@ -16,12 +16,14 @@ from adapters.pipeline_files import Pipeline
 from adapters.quarantine_files import QuarantineFiles, span_of
 from adapters.settings import Settings
 from adapters.sources import Seen
+from contracts.check_line import CheckLine
 from contracts.columns import EVENT_TIME
 from contracts.errors import BatchRefused, SpecError, UsageError
 from contracts.expectation import SuiteResult
 from contracts.snapshot import Snapshot
 from contracts.spec import PipelineSpec
-from contracts.verdict import Outcome, Verdict
+from contracts.verdict import Outcome, Verdict, worst
+from data_checks.check_lines import batch_lines
 from data_checks.history.judge import History, history_columns, judge_history
 from data_checks.quarantine import REASONS, Split, split
 from data_checks.verdicts import check_verdicts
@@ -43,10 +45,11 @@ class IngestResult:
         new_rows: rows added to it now; 0 where the source had nothing new.
         quarantined: rows of this batch that were set aside.
         verdicts: what the suite and the checks against the history said about this batch; without new rows, how old the newest one is.
-        docs: the page of the suite's results, or None.
+        docs: the page of the suite's results, or None; of several parts that of the worst.
         late: of the new rows, those that came behind the watermark. corrected: of the new rows, those that replace an earlier one.
         known: rows that were read again and are known already.
         waiting: late rows and corrections that do not pass without new rows beside them; they are read again.
+        checks: the verdicts as people read them, with what the suite saw of the part whose page there is.
     """
 
     snapshot: Snapshot
@@ -58,6 +61,7 @@ class IngestResult:
     corrected: int = 0
     known: int = 0
     waiting: int = 0
+    checks: tuple[CheckLine, ...] = ()
 
     @property
     def said(self) -> str:
@@ -95,7 +99,12 @@ def ingest(
     with repo.exclusive():
         before = repo.newest(spec.name)
         past = history_of(repo, spec, before, known)
-        arrived = Arrivals(spec, repo, before, lambda rows, reasons: _refusal(settings, pipeline, rows, reasons))
+        arrived = Arrivals(
+            spec,
+            repo,
+            before,
+            lambda rows, reasons: _refusal(settings, pipeline, rows, reasons, _of_reasons("columns", reasons, len(rows))),
+        )
         taken = _Taken(settings, pipeline, arrived, past)
         for part in arrived.parts(known_by, since, settings.home / "sources" / spec.name, seen):
             if not taken.take(part):
@@ -115,7 +124,8 @@ class _Taken:
         self._late = pd.DataFrame()
         self._aside: list[pd.DataFrame] = []
         self._verdicts: dict[str, Verdict] = {}
-        self._docs: Path | None = None
+        self._worst: SuiteResult | None = None
+        self._badness: tuple[float, ...] = ()
         self.kept = 0
 
     def take(self, part: Part) -> bool:
@@ -125,23 +135,24 @@ class _Taken:
             BatchRefused: it does not pass.
         """
         settings, pipeline = self._settings, self._pipeline
-        parts, verdicts, docs = _check(settings, pipeline, part.rows, part.misfits)
+        parts, verdicts, answer = _check(settings, pipeline, part.rows, part.misfits)
         behind = self._arrived.behind(parts.kept)
         late, ahead = parts.kept[behind].reset_index(drop=True), parts.kept[~behind].reset_index(drop=True)
         self._staged.put(ahead)
+        badness = _badness(verdicts, answer)
         if part.last:  # the history is about the whole batch
             verdicts = (*verdicts, *self._against_history(ahead))
         failed = _failed(part.rows, parts, verdicts)
         if failed and not self.kept and bool(self._arrived.behind(part.rows).all()) and len(part.rows):
             return False
         whole = pd.concat([part.rows, part.misfits]) if len(part.misfits) else part.rows
+        self._note(verdicts, answer, badness)
         if failed:
-            raise _refusal(settings, pipeline, whole, failed)
+            raise _refusal(settings, pipeline, whole, failed, tuple(self._verdicts.values()), self._worst)
         self._late = late
-        judged = Checked(verdicts, len(part.rows), len(parts.quarantined), str(docs) if docs else None)
+        judged = Checked(verdicts, len(part.rows), len(parts.quarantined), answer.docs if answer else None)
         keep_checks(settings, pipeline.spec.name, late if ahead.empty else ahead, judged)
         self._aside.append(parts.quarantined)
-        self._note(verdicts, docs)
         self.kept += len(parts.kept)
         return True
 
@@ -165,7 +176,9 @@ class _Taken:
         QuarantineFiles(self._settings, spec.name).keep(self._aside, before.watermark if before else None)
         snapshot = repo.add_batch(spec.name, batch)
         verdicts = tuple(self._verdicts.values())
-        return IngestResult(snapshot, self.kept, aside, verdicts, self._docs, late - corrected, corrected, arrived.known)
+        checks = batch_lines(self._pipeline.spec.checks, self._worst, verdicts)
+        docs = Path(self._worst.docs) if self._worst and self._worst.docs else None
+        return IngestResult(snapshot, self.kept, aside, verdicts, docs, late - corrected, corrected, arrived.known, checks=checks)
 
     def _against_history(self, last: pd.DataFrame) -> tuple[Verdict, ...]:
         """Judge the rows of all parts; of very many rows the checks of columns see some, evenly spaced in time."""
@@ -178,12 +191,14 @@ class _Taken:
         some = joined([one for one in self._staged.rows([EVENT_TIME, *history_columns(spec)], places) if not one.empty])
         return judge_history(spec, some.sort_values(EVENT_TIME, kind="stable", ignore_index=True), self._past, times)
 
-    def _note(self, verdicts: tuple[Verdict, ...], docs: Path | None) -> None:
-        """Of several parts the worst verdict of each gate speaks, and its page."""
+    def _note(self, verdicts: tuple[Verdict, ...], answer: SuiteResult | None, badness: tuple[float, ...]) -> None:
+        """Of several parts the worst verdict of each gate speaks, and the page of the worst part; of equals the first."""
         for one in verdicts:
-            if one.gate not in self._verdicts or one.outcome > self._verdicts[one.gate].outcome:
+            known = self._verdicts.get(one.gate)
+            if known is None or (one.outcome, one.observed or 0.0) > (known.outcome, known.observed or 0.0):
                 self._verdicts[one.gate] = one
-        self._docs = docs or self._docs
+        if answer is not None and badness > self._badness:
+            self._worst, self._badness = answer, badness
 
 
 def _nothing_new(spec: PipelineSpec, before: Snapshot | None, until: datetime | None, past: History) -> IngestResult:
@@ -195,7 +210,7 @@ def _nothing_new(spec: PipelineSpec, before: Snapshot | None, until: datetime | 
 
 def _check(
     settings: Settings, pipeline: Pipeline, rows: pd.DataFrame, misfits: pd.DataFrame
-) -> tuple[Split, tuple[Verdict, ...], Path | None]:
+) -> tuple[Split, tuple[Verdict, ...], SuiteResult | None]:
     if pipeline.suite is None or rows.empty:
         verdicts = () if misfits.empty else check_verdicts(SuiteResult(len(rows), (), None), len(misfits), _most(pipeline))
         return Split(rows, misfits), verdicts, None
@@ -207,7 +222,7 @@ def _check(
     if not misfits.empty:
         parts = Split(parts.kept, pd.concat([parts.quarantined, misfits], ignore_index=True))
     verdicts = check_verdicts(answer, len(parts.quarantined), _most(pipeline))
-    return parts, verdicts, Path(answer.docs) if answer.docs else None
+    return parts, verdicts, answer
 
 
 def _most(pipeline: Pipeline) -> float:
@@ -220,10 +235,33 @@ def _failed(rows: pd.DataFrame, parts: Split, verdicts: tuple[Verdict, ...]) -> 
     return failed if failed or not parts.kept.empty else [f"none of {len(rows)} rows passed."]
 
 
-def _refusal(settings: Settings, pipeline: Pipeline, rows: pd.DataFrame, reasons: list[str]) -> BatchRefused:
-    """Keep a refused batch's rows for looking at, and return the error that says why."""
+def _badness(verdicts: tuple[Verdict, ...], answer: SuiteResult | None) -> tuple[float, ...]:
+    """Return how bad the suite found a part: whether it refuses it, how many expectations failed, how many rows or cells failed them."""
+    results = answer.results if answer else ()
+    return (worst(verdicts), sum(not one.success for one in results), sum(one.unexpected or 0 for one in results))
+
+
+def _of_reasons(gate: str, reasons: list[str], rows: int) -> tuple[Verdict, ...]:
+    return tuple(Verdict(gate, Outcome.FAIL, None, None, rows, reason) for reason in reasons)
+
+
+def _refusal(
+    settings: Settings,
+    pipeline: Pipeline,
+    rows: pd.DataFrame,
+    reasons: list[str],
+    verdicts: tuple[Verdict, ...],
+    answer: SuiteResult | None = None,
+) -> BatchRefused:
+    """Keep a refused batch's rows for looking at, and return the error that says why, with all that was said of it."""
+    if worst(verdicts) is not Outcome.FAIL:  # no row passed, and each by itself might be set aside
+        verdicts = (*verdicts, *_of_reasons("rows that pass", reasons, len(rows)))
     path = QuarantineFiles(settings, pipeline.spec.name).refuse(rows.assign(**{REASONS: " ".join(reasons)}))
     return BatchRefused(
         f"A batch of {len(rows)} rows of '{pipeline.spec.name}' was refused: {' '.join(reasons)}",
         f"No snapshot was made. The rows are in {path}; mend the source or the suite, then ingest again.",
+        rows=answer.rows if answer else len(rows),
+        verdicts=verdicts,
+        checks=batch_lines(pipeline.spec.checks, answer, verdicts),
+        docs=answer.docs if answer else None,
     )

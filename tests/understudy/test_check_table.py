@@ -7,9 +7,11 @@ import io
 import pytest
 from rich.console import Console
 
+from contracts.check_line import CheckLine
 from contracts.checks import Checks
 from contracts.verdict import Outcome, Verdict
-from understudy.commands.check_table import CheckLine, history_lines, print_checks
+from data_checks.check_lines import history_lines
+from understudy.commands.check_table import print_checks
 
 HOLDS = CheckLine("temp", "be between", "row", "pass", "0 of 90 rows", "min_value=0", (), "temp holds.")
 LATE = CheckLine("table", "freshness", "warn", "fail", "3 d", "2 d", (), "Warning only: the newest row is 3 d old.")

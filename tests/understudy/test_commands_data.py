@@ -113,3 +113,21 @@ def test_replay_without_a_gateway_exits_2_and_says_so(tiny: list[str], tmp_path:
         main([*tiny, "replay", "tiny", str(tmp_path / "rows.csv")])
     assert left.value.code == 2
     assert "No gateway is up" in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("default")  # Great Expectations and DVC warn about their own insides
+@pytest.mark.parametrize("as_json", [False, True])
+def test_an_ingest_that_refuses_its_batch_shows_on_stderr_what_check_would(
+    tiny: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, as_json: bool
+) -> None:
+    monkeypatch.setenv("COLUMNS", "140")
+    with (tmp_path / "rows.csv").open("a") as rows:
+        rows.write("2026-01-11T00:00:00Z,99,1\n")
+    with pytest.raises(SystemExit) as left:
+        main([*(one for one in tiny if as_json or one != "--json"), "ingest", "tiny"])
+    said = capsys.readouterr()
+    assert (left.value.code, said.out) == (1, "")
+    assert said.err.splitlines()[0] == "9 rows, 2 checks: 2 fail."
+    assert re.search(r"x +be between +row +fail +1 of 9 rows +min_value=0, max_value=9 +99 \(row 8\)", said.err)
+    assert re.search(r"table +quarantined rows +batch +fail +11.1% +1.0%", said.err)
+    assert "A batch of 9 rows of 'tiny' was refused: 1 of 9 rows (11.11%) were set aside" in said.err

@@ -135,8 +135,9 @@ def check(ctx: click.Context, pipeline: str, file: Path | None, aside: Path | No
     from adapters.settings import read_settings
     from adapters.sources.file_kinds import is_parquet
     from contracts.errors import UsageError
+    from data_checks.check_lines import batch_lines
     from flows.stages.check import check_file, check_snapshot, keep_failing
-    from understudy.commands.check_table import history_lines, print_checks, suite_lines
+    from understudy.commands.check_table import print_checks
 
     options: Options = ctx.obj
     settings = read_settings(options.home, options.pipelines)
@@ -144,7 +145,7 @@ def check(ctx: click.Context, pipeline: str, file: Path | None, aside: Path | No
     if aside is not None and (file is None or not is_parquet(file)):
         raise UsageError("--aside needs a Parquet FILE.", "Name one.")
     answer, history = check_snapshot(settings, loaded) if file is None else (check_file(settings, loaded, file), ())
-    found = [*suite_lines(answer), *history_lines(loaded.spec.checks, history)]
+    found = batch_lines(loaded.spec.checks, answer, history)
     if options.as_json:
         show({**plain(answer), "history": history, "checks": found}, [], as_json=True)
     else:

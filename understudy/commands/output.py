@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from contracts.errors import UnderstudyError
+from contracts.errors import BatchRefused, UnderstudyError
 
 
 def plain(value: Any) -> Any:
@@ -37,11 +37,15 @@ def show(document: Any, lines: list[str], *, as_json: bool) -> None:
 
 
 def complain(error: UnderstudyError) -> None:
-    """Say on stderr what happened and what to do."""
+    """Say on stderr what happened and what to do; of a refused batch first what `understudy check` would show."""
     from rich.console import Console
     from rich.text import Text
 
     console = Console(stderr=True, soft_wrap=True)
+    if isinstance(error, BatchRefused) and error.checks:
+        from understudy.commands.check_table import print_checks
+
+        print_checks(error.rows, error.checks, everything=False, console=Console(stderr=True, highlight=False))
     console.print(Text(error.message, style="bold red"))
     if error.remedy:
         console.print(Text(error.remedy))

@@ -145,6 +145,13 @@ def test_a_bad_batch_is_refused_as_a_whole(place: tuple[Settings, Path], column:
     with pytest.raises(BatchRefused) as caught:
         run(place)
     assert message in str(caught.value)
+    (failed,) = [one for one in caught.value.verdicts if one.outcome is Outcome.FAIL]
+    assert failed.reason == message
+    assert caught.value.rows == HOURS - 2
+    assert caught.value.docs is not None
+    assert Path(caught.value.docs).is_file()
+    shown = next(one for one in caught.value.checks if (one.column, one.outcome) == (column, "fail"))
+    assert (shown.limit, shown.observed) == {"x": ("min_value=0", "10 of 46 rows"), "y": ("max_value=1000", "1e+06")}[column]
     assert DataRepo(settings).newest("sales") == before
     assert len(list((settings.home / "quarantine" / "sales").glob("refused-*.parquet"))) == 1
     table().to_csv(data, index=False)
@@ -155,8 +162,10 @@ def test_a_batch_whose_column_turned_into_text_or_went_is_refused(place: tuple[S
     settings, data = place
     run(place, at(10))
     table().assign(x=["many"] * HOURS).to_csv(data, index=False)
-    with pytest.raises(BatchRefused, match="column 'x' was number and is text"):
+    with pytest.raises(BatchRefused, match="column 'x' was number and is text") as caught:
         run(place)
+    assert [(one.gate, one.outcome) for one in caught.value.verdicts] == [("columns", Outcome.FAIL)]
+    assert [one.reason for one in caught.value.checks] == [one.reason for one in caught.value.verdicts]
     table().assign(further=1, y=7).to_csv(data, index=False)
     assert run(place).snapshot.rows == HOURS, "a further column and a whole number are no conflict"
     assert DataRepo(settings).newest("sales") is not None

@@ -18,7 +18,7 @@ from contracts.errors import BatchRefused
 from contracts.verdict import Outcome, Verdict
 from flows.stages import ingest as stage
 from flows.stages.ingest import ingest
-from tests.flows.stages.test_ingest import SPEC
+from tests.flows.stages.test_ingest import SPEC, SUITE
 
 DAYS, KNOWN = 70, 60
 NOW = datetime(2026, 3, 12, 6, tzinfo=UTC)  # six hours after the last row
@@ -91,3 +91,32 @@ def test_a_batch_in_parts_is_refused_for_what_no_part_shows_alone(tmp_path: Path
         come_in(tmp_path, damage(world()).sort_values("at", kind="stable"), 20)
     settings = read_settings(tmp_path / "home", tmp_path / "pipelines")
     assert len(DataRepo(settings).snapshots("sales")) == 1
+
+
+def in_parts(folder: Path, rows: pd.DataFrame) -> Any:
+    """Bring in rows, fifty a part, under the suite; return what came of it, or the refusal."""
+    place = folder / "pipelines" / "sales"
+    place.mkdir(parents=True)
+    rows.to_csv(folder / "rows.csv", index=False)
+    source = {"kind": "file", "path": str(folder / "rows.csv"), "part_rows": 50}
+    (place / "pipeline.yaml").write_text(json.dumps({**SPEC, "checks": {"max_quarantined": 0.2}, "source": source}))
+    (place / "params.yaml").write_text("seed: 1\n")
+    (place / "suite.json").write_text(json.dumps(SUITE))
+    settings = read_settings(folder / "home", folder / "pipelines")
+    try:
+        return ingest(settings, load_pipeline(settings, "sales"), NOW)
+    except BatchRefused as refused:
+        return refused
+
+
+@pytest.mark.parametrize(("wrong", "refused"), [(6, False), (26, True)])
+def test_of_a_batch_in_parts_the_page_and_the_numbers_are_those_of_the_worst_part(tmp_path: Path, wrong: int, refused: bool) -> None:
+    rows = world()[:200].assign(x=1.0, y=1.0)
+    rows.loc[rows.index[10], "x"] = -1.0
+    rows.loc[rows.index[60 : 60 + wrong], "x"] = -1.0  # the second of four parts
+    done = in_parts(tmp_path, rows)
+    assert isinstance(done, BatchRefused) is refused
+    assert Path(done.docs).parent.name.startswith("20260103T02"), "a page's folder says from when to when its part is"
+    said = {one.gate: one.observed for one in done.verdicts}
+    assert (said["expect_column_values_to_be_between(x)"], said["quarantined rows"]) == (wrong, wrong / 50)
+    assert next(one.observed for one in done.checks if one.column == "x") == f"{wrong} of 50 rows"
