@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -18,14 +18,13 @@ from structlog.typing import FilteringBoundLogger
 from contracts.errors import Refused
 from webhook.alertmanager import read_notification
 from webhook.asked import Asked, BadNotification
+from webhook.audit import Audit
 from webhook.cloud_event import read_event
-from webhook.limits import CallRate, read_body
+from webhook.door import Door
 from webhook.receiver import Answer, Receiver
-from webhook.sender import check_sender
 
 RETRY_SECONDS = 30
 WAIT_SECONDS = 20.0  # how long a call waits for another one about the same pipeline
-_REFUSALS_KEPT = (100, 1.0)  # refused calls that the ledger keeps: so many at once, then so many a second
 _HOOKS = ("/hooks/alertmanager", "/hooks/event")
 _JSON = ("application/json", "application/cloudevents+json")
 
@@ -36,13 +35,30 @@ class Hooks:
     Args:
         secret: what senders must hold.
         now: seconds since 1970.
+        clock: seconds that only go forward.
     """
 
-    def __init__(self, receiver: Receiver, secret: str, log: FilteringBoundLogger, now: Callable[[], float] = time.time) -> None:
-        self._receiver, self._secret, self._log, self._now = receiver, secret, log, now
-        self._rate = CallRate(time.monotonic)
-        self._kept = CallRate(time.monotonic, *_REFUSALS_KEPT)
+    def __init__(
+        self,
+        receiver: Receiver,
+        secret: str,
+        log: FilteringBoundLogger,
+        now: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._receiver, self._log = receiver, log
+        self._door, self._audit = Door(secret, now, clock), Audit(receiver.keep, log, clock)
         self._turns: dict[str, asyncio.Lock] = {}
+        self._readiness: asyncio.Future[bool] | None = None
+
+    @asynccontextmanager
+    async def running(self, _app: Starlette) -> AsyncIterator[None]:
+        """Count refusals and tell how many there were, until the receiver stops."""
+        stopped = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._audit.tell_until(stopped))
+            yield
+            stopped.set()
 
     async def alertmanager(self, request: Request) -> Response:
         """Take a notification; the worst that happened to one of its alerts decides whether it is sent again."""
@@ -61,7 +77,9 @@ class Hooks:
 
     async def ready(self, _request: Request) -> Response:
         """Say whether an alert that came now could become a run."""
-        if await run_in_threadpool(self._receiver.is_ready):
+        if self._readiness is None or self._readiness.done():  # who asks meanwhile hears the same: a crowd takes one thread
+            self._readiness = asyncio.ensure_future(run_in_threadpool(self._receiver.is_ready))
+        if await asyncio.shield(self._readiness):
             return JSONResponse({"status": "ready"})
         return _error(503, "Prefect does not answer.")
 
@@ -69,18 +87,12 @@ class Hooks:
         """Answer a call that was refused, keep it in the ledger, and say no more than the sender needs."""
         status, words = _status_of(error)
         self._log.info("refused", path=request.url.path[:100], status=status, error=words)
-        if request.url.path in _HOOKS and status != 429 and self._kept.allows("all"):  # a flood must not fill the ledger
-            try:
-                await run_in_threadpool(self._receiver.keep, request.url.path.removeprefix("/hooks/"), status, words)
-            except SQLAlchemyError as broken:
-                self._log.error("not audited", error=str(broken)[:300])
+        if request.url.path in _HOOKS:
+            await self._audit.refused(request.url.path.removeprefix("/hooks/"), status, words)
         return _error(status, words)
 
     async def _content(self, request: Request) -> bytes:
-        if not self._rate.allows(request.client.host if request.client else ""):
-            raise HTTPException(429, "Too many calls.")
-        content = await read_body(request)
-        check_sender(request.headers, content, self._secret, self._now())
+        content = await self._door.body(request, 503 if request.url.path == _HOOKS[0] else 429)  # Alertmanager comes back after a 5xx only
         kind = request.headers.get("content-type", _JSON[0]).partition(";")[0].strip().lower()
         if kind not in _JSON:
             raise HTTPException(415, f"Send {' or '.join(_JSON)}.")
@@ -93,11 +105,15 @@ class Hooks:
             async with asyncio.timeout(WAIT_SECONDS):
                 await turn.acquire()
         except TimeoutError:
-            return Answer(503, asked.pipeline, "Earlier calls about this pipeline have not been answered yet.")
+            answer = Answer(503, asked.pipeline, "Earlier calls about this pipeline have not been answered yet.")
+            await self._audit.keep(kind, answer.status, answer.reason, asked)  # only a pipeline that is known has turns
+            return answer
         try:
             answer = await run_in_threadpool(self._receiver.answer, asked, kind)
         finally:
             turn.release()
+        if not answer.kept:
+            self._audit.count(answer.status)
         run = answer.run.id if answer.run else None
         self._log.info("answered", kind=kind, pipeline=answer.pipeline, status=answer.status, reason=answer.reason, flow_run=run)
         return answer
@@ -111,7 +127,8 @@ def make_app(hooks: Hooks) -> Starlette:
         Route("/health", hooks.health),
         Route("/ready", hooks.ready),
     ]
-    app = Starlette(routes=routes, exception_handlers=dict.fromkeys((HTTPException, Refused, BadNotification, Exception), hooks.failed))
+    handlers = dict.fromkeys((HTTPException, Refused, BadNotification, Exception), hooks.failed)
+    app = Starlette(routes=routes, exception_handlers=handlers, lifespan=hooks.running)
     app.router.redirect_slashes = False
     return app
 

@@ -13,6 +13,7 @@ BODY_BYTES = 256 * 1024
 BODY_SECONDS = 10.0
 BURST = 200  # calls that one address may make at once: an alert storm of a hundred passes
 CALLS_PER_SECOND = 20.0
+UNPROVEN = 256  # bodies that are read at once although only they can prove their sender
 _ADDRESSES = 1024  # addresses remembered; the one unheard of for longest is forgotten first
 
 

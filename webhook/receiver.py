@@ -30,12 +30,14 @@ class Answer:
     Attributes:
         status: 202 a run stands for it, 200 understood and nothing started, 404 no such pipeline, 503 ask again later.
         pipeline, reason: printable and bounded, whatever was sent.
+        kept: the ledger has it.
     """
 
     status: int
     pipeline: str
     reason: str
     run: FlowRun | None = None
+    kept: bool = True
 
     def as_json(self) -> dict[str, Any]:
         """Return what the sender is told."""
@@ -72,7 +74,8 @@ class Receiver:
             done = self._do(asked, known)
             self.keep(kind, done.status, done.reason, asked if known else None, done.run)
         except SQLAlchemyError as error:
-            return Answer(503, printable(asked.pipeline, _PIPELINE_CHARACTERS), f"The ledger does not answer: {type(error).__name__}.")
+            named, words = printable(asked.pipeline, _PIPELINE_CHARACTERS), f"The ledger does not answer: {type(error).__name__}."
+            return Answer(503, named, words, kept=False)
         return done
 
     def keep(self, kind: str, status: int, detail: str, asked: Asked | None = None, run: FlowRun | None = None) -> None:

@@ -27,14 +27,13 @@ def checked_secret(secret: str | None) -> str:
     return secret
 
 
-def check_sender(headers: Mapping[str, str], body: bytes, secret: str, now: float) -> None:
-    """Check that the sender holds the secret; comparisons take the same time whatever was sent.
+def holds_token(headers: Mapping[str, str], secret: str) -> bool:
+    """Say whether the sender holds the secret as a token; False where a signature is still to be checked.
 
-    Args:
-        now: seconds since 1970.
+    The comparison takes the same time whatever was sent.
 
     Raises:
-        Refused: no token and no signature, or a wrong or old one.
+        Refused: neither a token nor a signature, or a wrong token.
     """
     authorization = headers.get("authorization")
     if authorization is not None:
@@ -42,10 +41,21 @@ def check_sender(headers: Mapping[str, str], body: bytes, secret: str, now: floa
         right = hmac.compare_digest(token.strip().encode(), secret.encode())
         if scheme.lower() != "bearer" or not right:
             raise Refused("The bearer token is not the receiver's secret.", "Send 'Authorization: Bearer SECRET'.")
-        return
-    signature = headers.get(SIGNATURE_HEADER)
-    if signature is None:
+        return True
+    if SIGNATURE_HEADER not in headers:
         raise Refused("The call has no bearer token and no signature.", f"Send Authorization, or {SIGNATURE_HEADER}.")
     if is_binary(headers):  # the signature covers the body alone: whoever recorded it could put another id beside it
         raise Refused("A signature does not cover the attributes of a binary event.", "Send a structured event, or the bearer token.")
-    verify(secret, headers.get(TIMESTAMP_HEADER, ""), signature, body, now)
+    return False
+
+
+def check_signature(headers: Mapping[str, str], body: bytes, secret: str, now: float) -> None:
+    """Check a signed body, in the same time whatever was sent.
+
+    Args:
+        now: seconds since 1970.
+
+    Raises:
+        Refused: the signature is wrong or old.
+    """
+    verify(secret, headers.get(TIMESTAMP_HEADER, ""), headers[SIGNATURE_HEADER], body, now)

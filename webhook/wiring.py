@@ -17,7 +17,6 @@ from webhook.sender import checked_secret
 
 STOP_SECONDS = 3
 _IDLE_SECONDS = 15
-_CONNECTIONS = 512
 
 
 def serve(settings: Settings, host: str, port: int) -> None:
@@ -38,7 +37,6 @@ def serve(settings: Settings, host: str, port: int) -> None:
         uvicorn.run(
             make_app(hooks), host=host, port=port, log_config=None, access_log=False, server_header=False,
             timeout_graceful_shutdown=STOP_SECONDS, timeout_keep_alive=_IDLE_SECONDS,
-            limit_concurrency=_CONNECTIONS,
         )  # fmt: skip
     finally:
         if prefect is not None:
