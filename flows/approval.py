@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from prefect import flow, get_run_logger, suspend_flow_run, task
+from prefect import flow, get_run_logger, suspend_flow_run
 from prefect.artifacts import create_markdown_artifact
-from prefect.cache_policies import NO_CACHE
 from prefect.input import RunInput
 from prefect.runtime import flow_run
 from prefect.states import Completed
@@ -18,6 +17,7 @@ from pydantic import Field
 from contracts.events import IntentKind
 from contracts.rollout import Act, DecisionRecord
 from flows import artifacts
+from flows.patience import step
 from flows.rollout import follow_through, publish
 from flows.wiring import open_world
 
@@ -66,7 +66,7 @@ def evidence(pipeline: str, version: str) -> EvidencePage | None:
     return evidence_page(world.settings, world.pipeline, world.ledger, version)
 
 
-@task(name="note the answer", cache_policy=NO_CACHE)  # never again: a wish that was recorded is answered by the next tick
+@step("note the answer")
 def note(pipeline: str, version: str, said: Answer) -> DecisionRecord:
     """Record who said what and why, and decide."""
     from flows.stages.operator import answer

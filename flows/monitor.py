@@ -31,7 +31,10 @@ def monitor(pipeline: str) -> Any:
         return missed
     with TemporaryDirectory() as folder:
         seen = watch(pipeline, str(flow_run.id), Path(folder))
-        keep_report(pipeline, seen, Path(folder))
+        try:
+            keep_report(pipeline, seen, Path(folder))
+        except (UnderstudyError, TimeoutError) as error:  # the findings are in the ledger
+            get_run_logger().warning("The report of this run is not in the registry: %s", error)
     artifacts.findings(pipeline, seen.findings, seen.detail)
     get_run_logger().info("%d findings; %s", len(seen.findings), seen.detail)
     return seen.detail
@@ -46,11 +49,8 @@ def watch(pipeline: str, run: str, report: Path) -> MonitorResult:
     return look(world.settings, world.pipeline, world.ledger, run, report)
 
 
+@step("keep report")
 def keep_report(pipeline: str, seen: MonitorResult, report: Path) -> None:
-    """Put the report into the registry; where that is down the run goes on and says so: the findings are in the ledger."""
-    if seen.champion is None:
-        return
-    try:
+    """Put the report into the registry; where that is down for good the run goes on and says so."""
+    if seen.champion is not None:
         open_world(pipeline).registry.keep_report(pipeline, seen.champion, report, seen.report_at)
-    except UnderstudyError as error:
-        get_run_logger().warning("The report of this run is not in the registry: %s", error)

@@ -40,7 +40,9 @@ STEPS = {
     "tick": Patience(600, (1, 5)),
     "publish evidence": Patience(120, (1,)),
     "ask people": Patience(120, (1,)),
+    "note the answer": Patience(300),  # never again: a wish that was recorded is answered by the next tick
     "watch": Patience(1800, (5,)),
+    "keep report": Patience(300, (2, 10)),
 }
 
 

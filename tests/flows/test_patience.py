@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from prefect import Task
 
 from flows.patience import JITTER, STEPS
 from tests.flows.workers import ROOT, environment
@@ -61,11 +63,18 @@ class Sleeper(Ridge):
 
 
 def test_every_step_has_its_limits_and_what_is_tried_again_is_tried_at_growing_pauses() -> None:
-    assert set(STEPS) >= {"ingest", "fit", "evaluate", "gate", "register", "submit", "tick", "watch"}
+    assert set(STEPS) >= {"ingest", "fit", "evaluate", "gate", "register", "submit", "tick", "watch", "note the answer", "keep report"}
     assert all(0 < one.timeout <= 7 * 86_400 for one in STEPS.values())
     assert all(list(one.pauses) == sorted(set(one.pauses)) for one in STEPS.values())
-    assert STEPS["fit"].pauses == STEPS["gate"].pauses == ()  # they would give the same again
+    assert STEPS["fit"].pauses == STEPS["gate"].pauses == STEPS["note the answer"].pauses == ()  # they would give the same again
     assert 0 < JITTER < 1
+
+
+def test_every_task_of_a_flow_is_a_step_with_a_timeout() -> None:
+    flows = [importlib.import_module(f"flows.{name}") for name in ("retrain", "rollout", "monitor", "approval")]
+    tasks = {one.name: one for flow in flows for one in vars(flow).values() if isinstance(one, Task)}
+    assert set(tasks) == set(STEPS)
+    assert {name: one.timeout_seconds for name, one in tasks.items()} == {name: one.timeout for name, one in STEPS.items()}
 
 
 def test_only_what_something_outside_failed_is_tried_again_and_the_log_tells_so(tmp_path: Path, prefect_server: str) -> None:
