@@ -216,6 +216,20 @@ def test_a_server_named_by_the_environment_is_used_and_not_started(tmp_path: Pat
     assert next(one for one in plan.services if one.name == "worker").after == ("deploy",)
 
 
+def test_no_service_sends_telemetry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PREFECT_API_URL", "PREFECT_SERVER_ANALYTICS_ENABLED"):
+        monkeypatch.delenv(name, raising=False)
+    plan = make_plan(read_settings(tmp_path), dict(DEFAULTS))
+    assert "--analytics-off" in next(one for one in plan.services if one.name == "prefect").command
+    off = {
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "GX_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+    assert {name: plan.environment[name] for name in off} == off
+
+
 def test_lost_runs_of_our_own_server_are_seen_by_its_worker_on_sqlite_and_by_the_server_on_postgresql(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
