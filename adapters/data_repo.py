@@ -1,7 +1,7 @@
 """The data repository: snapshots as DVC-tracked Parquet partitions, one git commit and tag each.
 
 Order of an addition: partition written, `dvc add`, `dvc push`, manifest committed, tagged. A tag is therefore proof that every byte is in
-the remote. Whatever a killed process left is taken back, or finished, the next time somebody takes the lock.
+the remote. Whatever a process left that was killed while it wrote is taken back, or finished, the next time somebody takes the lock.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pandas as pd
 
 from adapters import dvc_files
 from adapters.batch import Batch
-from adapters.data_repo_recover import written
+from adapters.data_repo_recover import MARKS, PRUNED, recover, writing
 from adapters.file_lock import file_lock
 from adapters.git import git, git_blob, git_blobs, tagged
 from adapters.joined import joined
@@ -31,9 +31,6 @@ from adapters.shared_repo import SharedRepo
 from contracts.columns import EVENT_TIME
 from contracts.errors import Conflict, UsageError
 from contracts.snapshot import Partition, Snapshot
-
-PRUNED = "pruned.json"  # ids of snapshots that were taken out, with the time
-MARKS = "aside.json"  # fingerprints of late rows that were set aside
 
 
 class DataRepo:
@@ -148,7 +145,8 @@ class DataRepo:
             if before is not None and frame[EVENT_TIME].min() <= before.watermark:
                 raise _conflict(pipeline, before)
             until = None if quarantined.empty else quarantined[EVENT_TIME].max().to_pydatetime()
-            return self._add(pipeline, Batch([frame], key, before, quarantined=len(quarantined), aside_until=until), before)
+            with writing(self._root, pipeline):
+                return self._add(pipeline, Batch([frame], key, before, quarantined=len(quarantined), aside_until=until), before)
 
     def add_batch(self, pipeline: str, batch: Batch) -> Snapshot:
         """Make a snapshot of the newest one and a batch, late rows and corrections included; else as `add`.
@@ -161,7 +159,8 @@ class DataRepo:
             before = self.newest(pipeline)
             if before is not None and (batch.onto is None or batch.onto.id != before.id):
                 raise _conflict(pipeline, before)
-            return self._add(pipeline, batch, before)
+            with writing(self._root, pipeline):
+                return self._add(pipeline, batch, before)
 
     def _add(self, pipeline: str, batch: Batch, before: Snapshot | None) -> Snapshot:
         added: list[Partition] = []
@@ -186,7 +185,7 @@ class DataRepo:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Hold the repository against all other writers; what a killed one left is put right first. May be nested."""
+        """Hold the repository against all other writers; what one left that was killed while it wrote is put right first. May be nested."""
         if self._held:
             yield
             return
@@ -194,12 +193,12 @@ class DataRepo:
             self._held = True
             try:
                 self._create()
-                with written(self._root):
-                    if self._shared is not None:
-                        self._shared.bring()
-                        self._brought = True
-                    self.forget_pruned()
-                    yield
+                recover(self._root)
+                if self._shared is not None:
+                    self._shared.bring()
+                    self._brought = True
+                self.forget_pruned()
+                yield
             finally:
                 self._held = False
 
@@ -208,9 +207,10 @@ class DataRepo:
         gone = [f"{path.parent.name}/{one}" for path in self._root.glob(f"*/{PRUNED}") for one in json.loads(path.read_text())]
         gone = git(self._root, "tag", "--list", *gone).split() if gone else []
         if gone:
-            git(self._root, "tag", "-d", *gone)
-            if self._shared is not None:
-                self._shared.forget(gone)
+            with writing(self._root):
+                git(self._root, "tag", "-d", *gone)
+                if self._shared is not None:
+                    self._shared.forget(gone)
 
     def publish(self) -> None:
         """Push what was committed and tagged here, where the repository is shared; the caller holds the lock."""
@@ -232,7 +232,7 @@ class DataRepo:
         gone = [name for name in names if name not in here]  # newer snapshots left them out
         if not missing and not gone:
             return [self._root / name for name in names]
-        with self.exclusive():
+        with self.exclusive(), writing(self._root, snapshot.pipeline):
             told = git_blobs(self._root, [f"{snapshot.commit}:{name}.dvc" for name in gone])
             dvc_files.fetch(self._root, self._remote, missing, f"snapshot {snapshot.id} of '{snapshot.pipeline}'")
             kept = dvc_files.fetch_cached(self._root, self._remote, told, f"snapshot {snapshot.id} of '{snapshot.pipeline}'")

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from adapters import dvc_files
-from adapters.data_repo import PRUNED, DataRepo
+from adapters.data_repo import DataRepo
+from adapters.data_repo_recover import PRUNED, writing
 from adapters.git import git, git_blobs
 from contracts.snapshot import Snapshot
 
@@ -53,16 +54,19 @@ def prune(repo: DataRepo, pipeline: str, keep: int, needed: Callable[[], Mapping
         older = found[: max(0, len(found) - max(keep, 1))]
         doomed = [one for one in older if one.id not in wanted]
         if not dry_run and doomed:
-            _forget(repo, pipeline, doomed)
+            with writing(repo.root, pipeline):
+                _forget(repo, pipeline, doomed)
             wanted = {**needed(), **wanted}  # no byte is gone yet
             back = [one for one in doomed if one.id in wanted]
             doomed = [one for one in doomed if one.id not in wanted]
             if back:
-                _restore(repo, pipeline, back)
+                with writing(repo.root, pipeline):
+                    _restore(repo, pipeline, back)
         garbage = _garbage(repo, [f"{pipeline}/{one.id}" for one in doomed])
         if not dry_run:
-            dvc_files.remove(repo.root, repo.remote, sorted(garbage))
-            git(repo.root, "gc", "-q")
+            with writing(repo.root, pipeline):
+                dvc_files.remove(repo.root, repo.remote, sorted(garbage))
+                git(repo.root, "gc", "-q")
         kept = {one.id: wanted[one.id] for one in older if one.id in wanted}
         return Pruned(pipeline, tuple(one.id for one in doomed), kept, len(garbage), sum(garbage.values()), dry_run)
 
@@ -90,7 +94,7 @@ def _write_pruned(repo: DataRepo, pipeline: str, change: Callable[[dict[str, str
     known = json.loads(path.read_text()) if path.is_file() else {}
     path.write_text(json.dumps(change(known), indent=0) + "\n")
     git(repo.root, "add", "--", f"{pipeline}/{PRUNED}")
-    git(repo.root, "commit", "-q", "-m", f"{pipeline}: {said}")
+    git(repo.root, "commit", "-q", "-m", f"{pipeline}: {said}", "--", f"{pipeline}/{PRUNED}")
 
 
 def _garbage(repo: DataRepo, without: Sequence[str]) -> dict[str, int]:
@@ -99,7 +103,8 @@ def _garbage(repo: DataRepo, without: Sequence[str]) -> dict[str, int]:
     live: set[str] = set()
     for tree in [*tags, "HEAD"]:
         live |= _blobs(git(repo.root, "ls-tree", "-r", tree).splitlines())
-    ever = _blobs(git(repo.root, "log", "--all", "--format=", "--raw", "--no-abbrev", "--diff-filter=AM", "--", "*.dvc").splitlines())
+    history = ("log", "--exclude=refs/stash", "--all", "--format=", "--raw", "--no-abbrev", "--diff-filter=AM")
+    ever = _blobs(git(repo.root, *history, "--", "*.dvc").splitlines())
     sizes = dvc_files.told(git_blobs(repo.root, sorted(ever)))
     needed = dvc_files.told(git_blobs(repo.root, sorted(live)))
     return dvc_files.there(repo.root, repo.remote, {md5: size for md5, size in sizes.items() if md5 not in needed})

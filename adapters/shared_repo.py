@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from adapters.data_repo_recover import writing
 from adapters.git import git
 from contracts.errors import Conflict, OutsideError, UsageError
 
 BRANCH = "main"
 _THERE = f"refs/remotes/origin/{BRANCH}"
+_log = logging.getLogger(__name__)
 
 
 class SharedRepo:
@@ -63,10 +66,11 @@ class SharedRepo:
         here, there = git(self._root, "rev-parse", "HEAD"), git(self._root, "rev-parse", _THERE)
         if here == there:
             return
-        if git(self._root, "merge-base", here, there) == there:
-            self._push(self._root)
-        else:
-            self._follow()
+        with writing(self._root):
+            if git(self._root, "merge-base", here, there) == there:
+                self._push(self._root)
+            else:
+                self._follow()
 
     def publish(self) -> None:
         """Push the branch and its tags, all or nothing.
@@ -103,11 +107,18 @@ class SharedRepo:
         """Fetch branch and tags; tags of snapshots that are not there (a killed process made them) go."""
         if not git(folder, "ls-remote", "--heads", "origin", BRANCH):
             return False
-        git(folder, "fetch", "-q", "--force", "origin", f"+refs/heads/{BRANCH}:{_THERE}", "+refs/tags/*:refs/tags/*")
+        with writing(folder):
+            git(folder, "fetch", "-q", "--force", "origin", f"+refs/heads/{BRANCH}:{_THERE}", "+refs/tags/*:refs/tags/*")
         return True
 
     def _follow(self) -> None:
-        git(self._root, "reset", "-q", "--hard", _THERE)
+        """Become what is there; what somebody did here by hand stays, but for what is in the way: it is stashed."""
+        try:
+            git(self._root, "reset", "-q", "--keep", _THERE)
+        except OutsideError:
+            git(self._root, "stash", "push", "-q", "--include-untracked", "-m", f"In the way of what came from {self._url}")
+            _log.warning("Changes by hand in %s were in the way of what came from %s; `git stash` has them.", self._root, self._url)
+            git(self._root, "reset", "-q", "--keep", _THERE)
         for tag in git(self._root, "tag", "--list", "--no-merged", _THERE).split():
             git(self._root, "tag", "-d", tag)
 

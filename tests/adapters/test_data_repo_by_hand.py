@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from adapters.data_repo import DataRepo
+from adapters.data_repo_prune import prune
 from adapters.settings import Settings
 from tests.adapters.test_data_repo import NONE, rows, settings
 
@@ -60,14 +61,31 @@ def test_what_somebody_staged_by_hand_is_not_part_of_a_snapshot_and_is_not_lost(
     assert run(repo.root, "git", "status", "--porcelain") == "A  notes.md\n"
 
 
-def test_a_writer_that_did_not_end_is_cleaned_up_after_and_one_that_did_is_not(settings: Settings) -> None:
+def test_a_writer_that_did_not_end_is_cleaned_up_after_and_one_that_wrote_nothing_is_not(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     repo = DataRepo(settings)
     repo.add("a", rows("2026-01-01", 1.0), NONE, [])
-    left = repo.root / "a" / "left.parquet"
+    theirs, left = repo.root / "a" / "theirs.parquet", repo.root / "a" / "20260101T000000-0123456789ab.parquet"
+    theirs.write_bytes(b"somebody's")
     left.write_bytes(b"half")
-    repo.add("a", rows("2026-01-02", 2.0), NONE, [])
-    assert left.exists(), "nobody died: it is somebody's"
     with pytest.raises(RuntimeError, match="in the middle"), repo.exclusive():
         raise RuntimeError("in the middle")
-    repo.add("a", rows("2026-01-03", 3.0), NONE, [])
-    assert not left.exists()
+    repo.add("a", rows("2026-01-02", 2.0), NONE, [])
+    assert left.exists(), "nobody died while he wrote"
+    with monkeypatch.context() as patch:
+        patch.setattr("adapters.data_repo.write_manifest", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            repo.add("a", rows("2026-01-03", 3.0), NONE, [])
+    added = repo.add("a", rows("2026-01-03", 4.0), NONE, [])
+    assert {path.name for path in (repo.root / "a").glob("*.parquet")} == {theirs.name, *(one.name for one in added.partitions)}
+
+
+def test_what_is_pruned_takes_nothing_along_that_somebody_staged(settings: Settings) -> None:
+    repo = DataRepo(settings)
+    for day in (1, 2):
+        repo.add("a", rows(f"2026-01-0{day}", 1.0), NONE, [])
+    (repo.root / "notes.md").write_text("soon\n")
+    run(repo.root, "git", "add", "notes.md")
+    assert len(prune(repo, "a", 1, dict, dry_run=False).removed) == 1
+    assert run(repo.root, "git", "status", "--porcelain") == "A  notes.md\n"

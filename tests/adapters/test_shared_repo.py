@@ -107,3 +107,37 @@ def test_a_url_that_cannot_be_pushed_to_leaves_no_snapshot_and_one_that_cannot_b
         DataRepo(machine(tmp_path, "two", f"{url}.absent")).snapshots("a")
     with pytest.raises(UsageError, match="was not made for UNDERSTUDY_DATA_REPO"):
         DataRepo(replace(settings, data_repo_url="file:///other")).snapshots("a")
+
+
+def by_hand(settings: Settings, *words: str) -> str:
+    return subprocess.run(["git", *words], cwd=settings.data_repo, capture_output=True, text=True, check=True).stdout
+
+
+def test_what_somebody_did_by_hand_here_stays_when_another_machine_pushed(tmp_path: Path, url: str) -> None:
+    here = machine(tmp_path, "one", url)
+    DataRepo(here).add("a", rows("2026-01-01", 1.0), NONE, [])
+    for name in ("notes.md", "staged.md"):
+        (here.data_repo / name).write_text("by hand\n")
+    by_hand(here, "add", "staged.md")
+    (here.data_repo / ".dvc" / "config").write_text("[core]\n    remote = other\n")
+    theirs = DataRepo(machine(tmp_path, "two", url)).add("a", rows("2026-01-02", 2.0), NONE, [])
+    assert DataRepo(here).newest("a") == theirs
+    assert (here.data_repo / "notes.md").read_text() == (here.data_repo / "staged.md").read_text() == "by hand\n"
+    assert "remote = other" in (here.data_repo / ".dvc" / "config").read_text()
+
+
+def test_what_is_in_the_way_of_what_another_machine_pushed_is_stashed_and_said(
+    tmp_path: Path, url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    here, there = machine(tmp_path, "one", url), machine(tmp_path, "two", url)
+    DataRepo(here).add("a", rows("2026-01-01", 1.0), NONE, [])
+    DataRepo(there).newest("a")
+    (there.data_repo / "notes.md").write_text("theirs\n")
+    by_hand(there, "add", "notes.md")
+    by_hand(there, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "-m", "Notes")
+    theirs = DataRepo(there).add("a", rows("2026-01-02", 2.0), NONE, [])
+    (here.data_repo / "notes.md").write_text("ours\n")
+    assert DataRepo(here).newest("a") == theirs
+    assert (here.data_repo / "notes.md").read_text() == "theirs\n"
+    assert "git stash" in caplog.text
+    assert by_hand(here, "show", "stash@{0}^3:notes.md") == "ours\n"
