@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import socket
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
 from adapters.settings import Settings
+from contracts.check_line import HEADS, CheckLine, worst_first
 from contracts.events import Finding
 from contracts.verdict import Verdict
 
@@ -76,10 +79,31 @@ def link(pipeline: str, what: str, url: str, text: str) -> None:
     create_link_artifact(url, link_text=text, key=key(pipeline, what), description=text)
 
 
-def docs(pipeline: str, page: Path | None) -> None:
-    """Publish where the Data Docs of a batch are."""
+def docs(pipeline: str, checks: Sequence[CheckLine], page: Path | None) -> None:
+    """Publish what the checks said of a batch, line by line, and where its Data Docs are.
+
+    The page is a file, and a browser follows no link from Prefect's pages to one: all that failed stands in the artifact itself.
+    """
+    if checks:
+        create_markdown_artifact(docs_page(checks, page), key=key(pipeline, "data-docs"), description="What the checks said of this batch")
+
+
+def docs_page(checks: Sequence[CheckLine], page: Path | None) -> str:
+    """Return the checks of a batch as Markdown, what fails first; what holds is counted."""
+    shown = [one for one in worst_first(checks) if one.outcome != "pass"]
+    lines = [f"{len(checks)} checks, {len(checks) - len(shown)} of them hold."]
+    if shown:
+        lines += ["", _row((*HEADS, "why")), _row(["---"] * (len(HEADS) + 1))]
+        lines += [_row((*one.facts, ", ".join(one.examples), one.reason)) for one in shown]
     if page is not None:
-        create_link_artifact(page.as_uri(), link_text="Data Docs of this batch", key=key(pipeline, "data-docs"))
+        lines += ["", f"The whole page (Data Docs) is a file on the machine of this run, `{socket.gethostname()}`:", "", f"`{page}`", ""]
+        lines += ["Open that path in a browser there, or copy the file and open the copy; a link from here to a file would be blocked."]
+        lines += ["MLflow keeps a copy with each version that is fitted on these rows."]
+    return "\n".join(lines)
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(_cell(html.escape(one, quote=False)) for one in cells)} |"
 
 
 def _version(model: dict[str, Any] | None) -> str:

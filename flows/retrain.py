@@ -118,11 +118,13 @@ def pull(pipeline: str, snapshot: str | None, until: datetime | None) -> tuple[s
         found = ingest(world.settings, world.pipeline, until)
     except BatchRefused as refused:
         notices.tell(pipeline, "data-refused", f"{pipeline}: a batch of data was refused", str(refused))
+        artifacts.verdicts(pipeline, "checks", refused.verdicts, refused.message)
+        artifacts.docs(pipeline, refused.checks, Path(refused.docs) if refused.docs else None)
         raise
     said = f"{found.said}; snapshot {found.snapshot.id}, {found.snapshot.rows} rows in all"
     get_run_logger().info(said)
     artifacts.verdicts(pipeline, "checks", found.verdicts, said)
-    artifacts.docs(pipeline, found.docs)
+    artifacts.docs(pipeline, found.checks, found.docs)
     return found.snapshot.id, found.new_rows
 
 
@@ -202,6 +204,9 @@ def register(  # what a version is made of
     if world.settings.mlflow_uri.startswith("http"):
         url = f"{world.settings.mlflow_uri}/#/models/{pipeline}/versions/{version.model.version}"
         artifacts.link(pipeline, "version", url, f"Version {version.model.version} in MLflow")
+        if page := world.registry.docs_page(version):
+            said = f"Data Docs of version {version.model.version} in MLflow"
+            artifacts.link(pipeline, "data-docs-copy", f"{world.settings.mlflow_uri}/{page}", said)
     return version
 
 

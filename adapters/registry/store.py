@@ -109,6 +109,12 @@ class Registry:
                 return _copied(self._settings.mlflow_artifacts / at.path.strip("/") / path, destination / path)
             return Path(self._client.download_artifacts(one.run_id, path, str(destination)))
 
+    def docs_page(self, one: Registered) -> str | None:
+        """Return where MLflow's own pages show the Data Docs that a version keeps, from `#` on; None where it keeps none."""
+        with told(self._uri):
+            run = self._client.get_run(one.run_id)
+        return _docs_page(run.info.experiment_id, one.run_id) if "data_docs" in run.data.tags else None
+
     def keep_report(self, pipeline: str, version: str, report: Path, path: str) -> None:
         """Put the files of a folder below a path of the version's run; files of the same names are replaced.
 
@@ -223,7 +229,11 @@ def _described(experiment: str, run: str, report: Path) -> str | None:
     """Return what MLflow's page of the version says: a link within MLflow's own pages, whatever address they are seen at."""
     if not (report / DATA_DOCS).is_file():
         return None
-    return f"What the checks said of its newest rows: [Data Docs](#/experiments/{experiment}/runs/{run}/artifacts/{DATA_DOCS})"
+    return f"What the checks said of its newest rows: [Data Docs]({_docs_page(experiment, run)})"
+
+
+def _docs_page(experiment: str, run: str) -> str:
+    return f"#/experiments/{experiment}/runs/{run}/artifacts/{DATA_DOCS}"
 
 
 def _copied(source: Path, target: Path) -> Path:

@@ -152,10 +152,12 @@ def test_mlflow_s_page_of_a_version_leads_to_the_data_docs_of_its_checks(setting
     experiment = client.get_run(done.run_id).info.experiment_id
     assert version.tags["data_docs"] == client.get_run(done.run_id).data.tags["data_docs"] == "data-docs/index.html"
     assert f"[Data Docs](#/experiments/{experiment}/runs/{done.run_id}/artifacts/{DATA_DOCS})" in version.description
+    assert Registry(settings).docs_page(done) == f"#/experiments/{experiment}/runs/{done.run_id}/artifacts/{DATA_DOCS}"
     asked = {"run_uuid": done.run_id, "path": version.tags["data_docs"]}
     page = httpx.get(f"{settings.mlflow_uri}/get-artifact", params=asked)  # what MLflow's page of that link loads
     assert (page.status_code, page.text) == (200, "<html>what the suite said</html>")
     plain = Registry(settings).register(registration(tmp_path, "documented", lineage=replace(LINEAGE, snapshot="s2", data_digest="f")))
+    assert Registry(settings).docs_page(plain) is None
     told = client.get_model_version("documented", plain.model.version)
     assert ("data_docs" in told.tags, told.description or "") == (False, ""), "without a suite nothing is promised"
 
