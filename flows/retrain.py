@@ -74,12 +74,16 @@ def retrain(  # the form in the UI has one field for each
     log, clock = get_run_logger(), StepClock()
     trigger = Trigger(cause, reason, actor, alert_id)
     log.info("Started by %s (%s): %s", actor, cause.value, reason)
-    with work_folder(world.settings, pipeline, str(flow_run.id)) as work:
+    with clock.told(log.info), work_folder(world.settings, pipeline, str(flow_run.id)) as work:
         with clock.step("ingest"):
             data, new_rows = pull(pipeline, snapshot, until)
-        known = None if new_rows or force or dry_run else look_up(pipeline, data, window)
+        known = None
+        if not (new_rows or force or dry_run):
+            with clock.step("look up"):
+                known = look_up(pipeline, data, window)
         if known is not None:
-            submit(pipeline, *known, trigger)
+            with clock.step("submit"):
+                submit(pipeline, *known, trigger)
             return Completed(message=f"Nothing was fitted: no new row came, and version {known[0].version} has the same lineage.")
         with clock.step("fit"):
             fitted = fit_in_time(pipeline, data, work, world.pipeline.spec.train.timeout, window)
@@ -94,7 +98,6 @@ def retrain(  # the form in the UI has one field for each
             version = register(pipeline, fitted, evaluation, verdicts, trigger, work, window)
         with clock.step("submit"):
             submitted = submit(pipeline, version.model, verdicts, trigger)
-    log.info(clock.report())
     if submitted:
         return Completed(message=f"Version {version.model.version} asks to become champion.")
     return Completed(name=NOT_MET, message=f"Version {version.model.version} did not meet its offline gates and is not submitted.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 USEFUL = ("fit", "evaluate")
@@ -24,6 +24,14 @@ class StepClock:
             yield
         finally:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+    @contextmanager
+    def told(self, tell: Callable[[str], None]) -> Iterator[None]:
+        """Tell the report at the end of what happens inside, however it ends."""
+        try:
+            yield
+        finally:
+            tell(self.report())
 
     @property
     def overhead(self) -> float:
