@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 
@@ -13,6 +14,11 @@ def alive(pid: int) -> bool:
 def command(pid: int) -> str:
     """Return a process's command line; empty where it is gone."""
     return _told(pid, "cmdline")
+
+
+def interruptible() -> None:
+    """Let a process that is being started hear SIGINT, which a shell's background jobs are told to ignore; between fork and exec."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def working_for(home: Path) -> list[str]:

@@ -13,7 +13,7 @@ import pytest
 
 from adapters.settings import read_settings
 from contracts.errors import OutsideError
-from tests.processes import working_for
+from tests.processes import interruptible, working_for
 from understudy.demo import home as demo_home
 from understudy.demo.home import begin_afresh
 from understudy.services.detached import nothing_up
@@ -23,7 +23,8 @@ START += "start_detached(read_settings(pathlib.Path(sys.argv[1])))"
 
 
 def test_who_is_interrupted_while_everything_starts_leaves_nothing_running(tmp_path: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", START, str(tmp_path)], stderr=subprocess.DEVNULL) as starting:
+    command = [sys.executable, "-c", START, str(tmp_path)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, preexec_fn=interruptible) as starting:
         deadline = time.monotonic() + 60
         while not (tmp_path / "logs" / "gateway.log").exists():
             assert time.monotonic() < deadline, "nothing was started"
