@@ -7,13 +7,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from adapters.parquet_files import write_parquet
 from adapters.row_digest import row_digest
+from adapters.same_rows import same_rows
 from adapters.settings import Settings
 from adapters.whole_file import write_whole
-from contracts.columns import EVENT_TIME
+from contracts.columns import EVENT_TIME, REASONS
 
 _REFUSED = "refused-"
 _SECOND = "%Y%m%dT%H%M%SZ"
@@ -45,16 +47,20 @@ class QuarantineFiles:
         return [json.loads(line) for line in self._audit.read_text(encoding="utf-8").splitlines()] if self._audit.is_file() else []
 
     def keep(self, parts: list[pd.DataFrame], watermark: datetime | None) -> None:
-        """Keep rows of a batch that is about to be committed; what a killed ingest left goes: rows after the watermark are read again."""
+        """Keep rows of a batch that is about to be committed, and take them out of the files that an ingest left that was killed.
+
+        Of such a file the rows after the watermark go, for they are read again, and those that are set aside again now.
+        """
+        parts = [rows for rows in parts if not rows.empty]
+        kept = [self.folder / f"{span_of(rows)}-{row_digest(rows)[:8]}.parquet" for rows in parts]
+        for path, rows in zip(kept, parts, strict=True):
+            write_parquet(rows, path)
+        spans = [_ends(path) for path in kept]
         since = "" if watermark is None else f"{watermark:{_SECOND}}"
-        for path in self.aside():
-            if path.name < since:
-                continue  # a file's name begins with its first second: most need not be opened
-            if watermark is None or pd.read_parquet(path, columns=[EVENT_TIME])[EVENT_TIME].min() > watermark:
-                path.unlink()
-        for rows in parts:
-            if not rows.empty:
-                write_parquet(rows, self.folder / f"{span_of(rows)}-{row_digest(rows)[:8]}.parquet")
+        for path in sorted(set(self.aside()) - set(kept)):
+            first, last = _ends(path)  # most files need not be opened
+            if last >= since or any(first <= other[1] and other[0] <= last for other in spans):
+                _take_out(path, parts, watermark)
 
     def refuse(self, rows: pd.DataFrame) -> Path:
         """Keep the rows of a refused batch, and return where."""
@@ -99,3 +105,20 @@ class QuarantineFiles:
 
     def _after(self, path: Path) -> Path:
         return self.folder / f".after-{path.name}"
+
+
+def _ends(path: Path) -> tuple[str, str]:
+    """Return the first and the last second of a file's rows: its name has them."""
+    first, last = path.name.split("-")[:2]
+    return first, last
+
+
+def _take_out(path: Path, parts: list[pd.DataFrame], watermark: datetime | None) -> None:
+    rows = pd.read_parquet(path)
+    gone = np.full(len(rows), fill_value=True) if watermark is None else (rows[EVENT_TIME] > watermark).to_numpy()
+    for part in parts:
+        gone = gone | same_rows(rows.drop(columns=REASONS, errors="ignore"), part)
+    if gone.all():
+        path.unlink()
+    elif gone.any():
+        write_parquet(rows[~gone].reset_index(drop=True), path)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from contracts import columns
 from contracts.expectation import ExpectationResult, RowSeverity, SuiteResult
 
-REASONS = "quarantine_reasons"
+REASONS = columns.REASONS
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,3 +22,26 @@ def test_what_a_release_has_only_begun_is_not_set_aside_a_second_time(tmp_path: 
     files.finish_release({"id": "r1"})
     assert files.aside() == before
     assert len(pd.read_parquet(before[0])) == 1
+
+
+def hours(*which: int, reason: str = "x") -> pd.DataFrame:
+    times = [pd.Timestamp("2026-01-01", tz="UTC") + pd.Timedelta(hours=one) for one in which]
+    return pd.DataFrame({EVENT_TIME: pd.to_datetime(times), "id": which, "quarantine_reasons": reason})
+
+
+def there(files: QuarantineFiles) -> list[int]:
+    return sorted(one for path in files.aside() for one in pd.read_parquet(path)["id"])
+
+
+def test_of_an_ingest_that_was_killed_late_and_new_rows_are_in_one_file_when_the_next_one_has_them_too(tmp_path: Path) -> None:
+    files = QuarantineFiles(read_settings(tmp_path), "sales")
+    files.keep([hours(1, 4, 9)], None)
+    watermark = (pd.Timestamp("2026-01-01", tz="UTC") + pd.Timedelta(hours=10)).to_pydatetime()
+    files.keep([hours(5, 11), hours(12), hours(7)], watermark)  # killed here: 5 and 7 are late
+    assert there(files) == [1, 4, 5, 7, 9, 11, 12]
+    files.keep([hours(5, 7, 12, 13, reason="y").astype({"id": float})], watermark)  # 11 was mended meanwhile
+    assert there(files) == [1, 4, 5, 7, 9, 12, 13]
+    for path in files.aside():
+        assert len(pd.read_parquet(path)), "no file is empty"
+    files.keep([hours(5, 7, 12, 13, reason="y").astype({"id": float})], watermark)
+    assert there(files) == [1, 4, 5, 7, 9, 12, 13], "the same once more"

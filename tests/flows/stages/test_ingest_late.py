@@ -15,6 +15,7 @@ from adapters.settings import Settings, read_settings
 from contracts.errors import BatchRefused, SpecError, UsageError
 from contracts.snapshot import Snapshot
 from flows.stages.ingest import IngestResult, ingest
+from flows.stages.quarantine import rows_aside
 from tests.flows.stages.test_ingest import SPEC, SUITE, at, table
 
 LATE = {"lateness": "1d"}
@@ -148,3 +149,18 @@ def test_lateness_needs_a_key(tmp_path: Path) -> None:
     (place.folder / "pipeline.yaml").write_text(json.dumps(spec))
     with pytest.raises(UsageError, match=r"no columns\.key"):
         place.run(table(), since=at(0))
+
+
+def test_killed_before_the_snapshot_and_run_again_each_row_that_is_set_aside_is_in_one_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, world = Place(tmp_path, suite=True, **LATE), table(60)
+    world.loc[[35, 45, 55], "x"] = -1.0  # the suite wants none below 0
+    place.run(world.drop(index=[35]).head(40))
+    with monkeypatch.context() as patch:
+        patch.setattr(DataRepo, "add_batch", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            place.run(world.head(50))  # 35 is late, 45 is new: one file
+    done = place.run(world)
+    aside = rows_aside(place.settings, load_pipeline(place.settings, "sales"))
+    assert (aside["id"].tolist(), done.snapshot.quarantined) == ([35, 45, 55], 3)
