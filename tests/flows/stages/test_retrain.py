@@ -15,7 +15,6 @@ from adapters.model_cache import cached_package, kept_package
 from adapters.onnx_runtime import proved_model
 from adapters.package_store import load_package
 from adapters.registry import Registry
-from adapters.registry.connection import connect
 from adapters.settings import Settings
 from contracts.errors import Conflict, DigestMismatch, NotReproducible
 from contracts.rollout import Act, Decision, ModelRef, Phase, Route, fresh_state
@@ -25,9 +24,8 @@ from flows.stages.checked import Checked, keep_checks
 from flows.stages.evaluate import evaluate_stage
 from flows.stages.fit import fit_stage
 from flows.stages.retrain import STAGES, RetrainResult, retrain_local
-from flows.stages.tick import tick
 from flows.stages.work import Work, work_folder
-from tests.flows.stages.retrain_world import NAME, TRIGGER, at, build_world, pipeline_of, run_child, table
+from tests.flows.stages.retrain_world import NAME, TRIGGER, at, build_world, decisions, pipeline_of, run_child, table, things
 
 
 @pytest.fixture
@@ -45,33 +43,6 @@ def make_champion(settings: Settings, model: ModelRef) -> None:
     state = replace(fresh_state(NAME), revision=1, phase=Phase.IDLE, route=Route(1, model, None))
     ledger.save(Decision(Act.BOOTSTRAP, state, "a test"), at(0))
     ledger.close()
-
-
-def things(settings: Settings) -> tuple[int, int, int, int, int]:
-    """Return how many snapshots, versions, submissions, MLflow runs and MLflow models there are."""
-    client = connect(settings.mlflow_uri)
-    experiments = [one.experiment_id for one in client.search_experiments()]
-    ledger = Ledger(settings.ledger_url)
-    submitted = ledger.submissions(NAME, waiting=False)
-    ledger.close()
-    return (
-        len(DataRepo(settings).snapshots(NAME)),
-        len(client.search_model_versions(f"name = '{NAME}'")),
-        len(submitted),
-        len(client.search_runs(experiments)),
-        len(client.search_logged_models(experiments)),
-    )
-
-
-def decisions(settings: Settings) -> list[Act]:
-    """Return what two ticks of the rollout decided."""
-    ledger = Ledger(settings.ledger_url)
-    for _ in range(2):
-        tick(settings, pipeline_of(settings), Registry(settings), ledger)
-    found = [one.act for one in ledger.decisions(NAME)]
-    ledger.close()
-    assert Registry(settings).aliases(NAME).champion == "1"
-    return found
 
 
 def test_a_retrain_goes_through_every_stage_in_order_and_leaves_a_version_that_answers(world: Settings) -> None:
