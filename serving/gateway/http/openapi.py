@@ -7,93 +7,9 @@ from typing import Any
 
 from contracts.package import Manifest
 from serving.gateway.http.deadline import HEADER
+from serving.gateway.http.openapi_shapes import ANSWER, ERROR, FEEDBACK, INFER, SCORING, STATUS
 from serving.tensors import describe_tensors
 
-_ANY = {"type": ["number", "integer", "string", "boolean", "null"]}
-_TENSOR = {
-    "type": "object",
-    "required": ["name", "datatype", "shape", "data"],
-    "properties": {
-        "name": {"type": "string", "description": "The column."},
-        "datatype": {
-            "enum": ["BOOL", *(f"{sign}INT{size}" for sign in ("", "U") for size in (8, 16, 32, 64)), "FP16", "FP32", "FP64", "BYTES"]
-        },
-        "shape": {"type": "array", "items": {"type": "integer"}, "description": "[n] or [n, 1]; [n, columns] where one input holds all."},
-        "data": {"type": "array", "description": "One value for each row; null is a missing value."},
-    },
-}
-_INFER = {
-    "type": "object",
-    "required": ["inputs"],
-    "properties": {
-        "id": {"type": ["string", "null"], "description": "The request's id, for feedback; made where absent."},
-        "parameters": {
-            "type": ["object", "null"],
-            "properties": {
-                "event_time": {
-                    "description": "When the rows happened, RFC 3339: one for all, or a list with one for each; now where absent."
-                },
-                "binary_data_output": {"type": "boolean", "description": "Outputs as raw bytes behind the JSON."},
-                "timeout": {
-                    "type": ["integer", "null"],
-                    "minimum": 0,
-                    "description": "Microseconds the caller waits, as Triton has it; 0 for no limit.",
-                },
-                "unit": {"description": "Who is assigned in an A/B stage: one for all, or a list with one for each."},
-            },
-        },
-        "inputs": {"type": "array", "minItems": 1, "items": _TENSOR},
-        "outputs": {
-            "type": ["array", "null"],
-            "items": {
-                "type": "object",
-                "required": ["name"],
-                "properties": {
-                    "name": {"type": "string"},
-                    "parameters": {"type": ["object", "null"], "properties": {"binary_data": {"type": "boolean"}}},
-                },
-            },
-        },
-    },
-}
-_ANSWER = {
-    "type": "object",
-    "required": ["model_name", "model_version", "id", "outputs"],
-    "properties": {
-        "model_name": {"type": "string"},
-        "model_version": {"type": "string", "description": "The version that answered."},
-        "id": {"type": "string"},
-        "outputs": {"type": "array", "items": _TENSOR},
-    },
-}
-_SCORING = {
-    "type": "object",
-    "description": "Exactly one of the four forms.",
-    "properties": {
-        "dataframe_split": {"type": "object", "required": ["columns", "data"]},
-        "dataframe_records": {"type": "array", "items": {"type": "object"}},
-        "instances": {"type": "array"},
-        "inputs": {"type": ["object", "array"]},
-        "params": {"type": ["object", "null"]},
-    },
-}
-_FEEDBACK_ITEM = {
-    "type": "object",
-    "required": ["id"],
-    "properties": {
-        "id": {"type": "string", "description": "The request's id; unknown ones are joined later."},
-        "row": {"type": "integer", "minimum": 0, "default": 0},
-        "label": _ANY,
-        "reward": {"type": ["number", "null"]},
-        "observed_at": {"type": ["string", "null"], "format": "date-time"},
-    },
-}
-_FEEDBACK = {
-    "type": "object",
-    "required": ["feedback"],
-    "properties": {"feedback": {"type": "array", "minItems": 1, "items": _FEEDBACK_ITEM}},
-}
-_ERROR = {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
 _WORDS = {
     "400": "The caller can mend it; names the column and the row.",
     "401": "There is a tokens file here, and the call carries no token of it.",
@@ -112,6 +28,13 @@ _WAITS = {
     "description": "Milliseconds the caller waits, as Envoy sends it; beyond them 503. 0 for no limit.",
     "schema": {"type": "integer", "minimum": 0, "maximum": 10**12 - 1},
 }
+_RETRY = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 0}}}
+# told in words: beside a second header schemathesis takes any header it does not know for a wrong one
+_BINARY = (
+    "The JSON, then the bytes of the binary tensors in their order. "
+    "The header Inference-Header-Content-Length says how many bytes the JSON has."
+)
+_BYTES = {"application/octet-stream": {"schema": {"type": "string", "format": "binary", "description": _BINARY}}}
 
 
 def _json(schema: dict[str, Any]) -> dict[str, Any]:
@@ -119,7 +42,9 @@ def _json(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _answers(good: str, content: dict[str, Any], bad: tuple[str, ...], words: str = "Answered.") -> dict[str, Any]:
-    errors = {code: {"description": _WORDS[code], "content": _json(_ERROR)} for code in bad}
+    errors: dict[str, Any] = {code: {"description": _WORDS[code], "content": _json(ERROR)} for code in bad}
+    for code in {"429", "503"} & errors.keys():
+        errors[code]["headers"] = _RETRY
     return {good: {"description": words, "content": content}} | errors
 
 
@@ -142,6 +67,7 @@ def _example(manifest: Manifest) -> dict[str, Any]:
 _V2, _SCORES, _LOOKS = "Open Inference Protocol V2", "MLflow scoring", "To look at"
 _GUARDED = ("401", "403")
 _BUSY = ("400", *_GUARDED, "404", "413", "429", "500", "503")
+_HTML = {"text/html": {"schema": {"type": "string"}}}
 _TEXT = {"text/plain": {"schema": {"type": "string"}}}
 
 
@@ -166,8 +92,8 @@ def _v2_paths(models: dict[str, Manifest], name: dict[str, Any]) -> dict[str, An
     of_version: dict[str, Any] = {
         "parameters": [*in_path["parameters"], {"name": "version", "in": "path", "required": True, "schema": {"type": "string"}}]
     }
-    answered = _json(_ANSWER) | {"application/octet-stream": {"schema": {"type": "string", "description": "JSON, then binary outputs."}}}
-    infer = _json(_INFER | ({"example": _example(models[min(models)])} if models else {}))
+    answered = _json(ANSWER) | _BYTES
+    infer = _json(INFER | ({"example": _example(models[min(models)])} if models else {})) | _BYTES
     known = (*_GUARDED, "404", "503")
     asks, asks_version = ({"parameters": [*one["parameters"], _WAITS]} for one in (in_path, of_version))
     return {
@@ -180,12 +106,12 @@ def _v2_paths(models: dict[str, Manifest], name: dict[str, Any]) -> dict[str, An
         "/v2/models/{model}/versions/{version}": _get("The same, of a version", _V2, known, **of_version),
         "/v2/models/{model}/versions/{version}/ready": _get("Does this version answer?", _V2, known, **of_version),
         "/v2/models/{model}/versions/{version}/infer": _post(
-            "Answer rows if this version is the champion", _V2, _json(_INFER), _answers("200", answered, _BUSY), **asks_version
+            "Answer rows if this version is the champion", _V2, _json(INFER) | _BYTES, _answers("200", answered, _BUSY), **asks_version
         ),
         "/v2/models/{model}/feedback": _post(
             "Labels and rewards, later",
             _V2,
-            _json(_FEEDBACK),
+            _json(FEEDBACK),
             _answers("202", _json({"type": "object"}), ("400", *_GUARDED, "404", "413", "503")),
             **in_path,
         ),
@@ -199,7 +125,7 @@ def _scoring_paths(name: dict[str, Any]) -> dict[str, Any]:
         "/invocations": _post(
             "Answer a table",
             _SCORES,
-            _json(_SCORING) | {"text/csv": {"schema": {"type": "string"}}},
+            _json(SCORING) | {"text/csv": {"schema": {"type": "string"}}},
             _answers("200", predictions, _BUSY),
             parameters=[*in_query, _WAITS],
         ),
@@ -211,7 +137,7 @@ def _scoring_paths(name: dict[str, Any]) -> dict[str, Any]:
 
 def _pages() -> dict[str, Any]:
     return {
-        "/status": _get("Who serves, who rehearses, on what evidence", _LOOKS, _GUARDED),
+        "/status": _get("Who serves, who rehearses, on what evidence", _LOOKS, _GUARDED, _json(STATUS)),
         "/metrics": _get("Prometheus metrics", _LOOKS, _GUARDED, _TEXT),
-        "/": _get("The page", _LOOKS, content={"text/html": {"schema": {"type": "string"}}}),
+        "/": _get("The page", _LOOKS, content=_HTML),
     }

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
+
+import numpy as np
+import tritonclient.http as triton
+from jsonschema import validate
 
 from tests.serving.gateway.world import Gateway, World
 
@@ -43,3 +48,26 @@ def test_the_example_of_the_description_is_answered(gateway: Gateway):
     example = paths["/v2/models/{model}/infer"]["post"]["requestBody"]["content"]["application/json"]["schema"]["example"]
     answer = gateway.client.post(f"/v2/models/{model}/infer", json=example)
     assert (answer.status_code, answer.json()["id"]) == (200, "example")
+
+
+def test_a_named_reward_and_a_binary_request_fit_the_description_and_are_taken(gateway: Gateway):
+    paths = gateway.client.get("/openapi.json").json()["paths"]
+    feedback, infer = (paths[f"/v2/models/{{model}}/{name}"]["post"] for name in ("feedback", "infer"))
+    body = {"feedback": [{"id": "r", "reward": {"click": 1, "revenue": 2.5}}]}
+    validate(body, feedback["requestBody"]["content"]["application/json"]["schema"])
+    assert gateway.client.post("/v2/models/linear/feedback", json=body).status_code == 202
+    assert "Retry-After" in feedback["responses"]["503"]["headers"]
+    made = []
+    for name, datatype, values in (("a", "FP64", np.array([0.5])), ("b", "INT64", np.array([3])), ("kind", "BYTES", np.array([b"x"]))):
+        made.append(triton.InferInput(name, [1], datatype))
+        made[-1].set_data_from_numpy(values, binary_data=True)
+    raw, length = triton.InferenceServerClient.generate_request_body(made)
+    validate(json.loads(raw[:length]), infer["requestBody"]["content"]["application/json"]["schema"])
+    told = "Inference-Header-Content-Length"
+    assert told in infer["requestBody"]["content"]["application/octet-stream"]["schema"]["description"]
+    headers = {told: str(length), "content-type": "application/octet-stream"}
+    answer = gateway.client.post("/v2/models/linear/infer", content=raw, headers=headers)
+    head = json.loads(answer.content[: int(answer.headers.get(told, len(answer.content)))])
+    validate(head, infer["responses"]["200"]["content"]["application/json"]["schema"])
+    assert answer.status_code == 200
+    validate(gateway.client.get("/status").json(), paths["/status"]["get"]["responses"]["200"]["content"]["application/json"]["schema"])
