@@ -17,7 +17,9 @@ import pytest
 import yaml
 from prefect.utilities.templating import apply_values
 
-from tests.prefect_server import ask_prefect
+from contracts.queues import QUEUES
+from tests.prefect_server import ask_prefect, running_prefect
+from tests.servers import free_port
 
 ROOT = Path(__file__).parents[2]
 COMPARED = ("name", "description", "tags", "parameters", "parameter_openapi_schema", "enforce_parameter_schema", "work_queue_name")
@@ -89,6 +91,36 @@ def test_plain_prefect_deploy_makes_the_same(place: dict[str, str], prefect_serv
         ask_prefect("DELETE", f"{prefect_server}/deployments/{number}").raise_for_status()
     prefect_deploy(place, "prefect.yaml")
     assert seen(prefect_server, NAMES) == ours
+
+
+def lines_for_a_fresh_server(text: str, before: str) -> list[list[str]]:
+    return [line.removeprefix(before).split()[1:] for line in text.splitlines() if line.startswith(f"{before}prefect ")]
+
+
+def test_the_file_and_the_page_name_the_same_lines_for_a_fresh_server() -> None:
+    told = lines_for_a_fresh_server((ROOT / "deployments" / "prefect.yaml").read_text(), "#   ")
+    page = (ROOT / "docs" / "how-to" / "run-prefect-in-production.md").read_text()
+    assert lines_for_a_fresh_server(page.partition("Plain Prefect makes")[2].partition("The automations")[0], "") == told
+    queues = {one[2]: int(one[-1]) for one in told if one[0] == "work-queue"}
+    assert queues == QUEUES
+
+
+@pytest.mark.slow
+def test_on_an_empty_server_the_lines_of_the_file_are_enough_for_a_run(
+    place: dict[str, str], tmp_path: Path, prefect_database: Path
+) -> None:
+    *make, work = lines_for_a_fresh_server((ROOT / "deployments" / "prefect.yaml").read_text(), "#   ")
+    with running_prefect(tmp_path / "fresh", free_port(), prefect_database) as url:
+        here = place | {"PREFECT_API_URL": url}
+        for line in (*make, ["deployment", "run", "rollout/ad_clicks"], [*work, "--run-once"]):
+            command = [sys.executable, "-m", "prefect", "--no-prompt", *line]
+            done = subprocess.run(command, env=here, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+            assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
+        queues = ask_prefect("POST", f"{url}/work_pools/understudy/queues/filter", {}).raise_for_status().json()
+        ranked = [one["name"] for one in sorted(queues, key=lambda one: one["priority"])]
+        assert ranked == ["operator", "drift", "cron", "default"]
+        (run,) = ask_prefect("POST", f"{url}/flow_runs/filter", {}).raise_for_status().json()
+        assert (run["work_queue_name"], run["state"]["type"]) == ("cron", "COMPLETED"), run["state"]
 
 
 @pytest.mark.slow
