@@ -22,7 +22,8 @@ def test_seven_weeks_of_real_demand_are_served_better_than_by_the_model_fitted_o
     monkeypatch.setenv(BIKE_DATA, "set by the demonstration; restored afterwards")
     settings = read_settings(tmp_path / "home", PIPELINES)
     script = replace(BIKE_DEMAND, until=BIKE_DEMAND.history_until + 7 * BIKE_DEMAND.step)
-    report = json.loads(play(settings, real_data / "bike_sharing" / "hour.csv", keep=False, script=script).with_suffix(".json").read_text())
+    page = play(settings, real_data / "bike_sharing" / "hour.csv", keep=False, script=script)
+    report = json.loads(page.with_suffix(".json").read_text())
     acts = [one["act"] for one in reversed(report["decisions"])]
     assert acts[0] == "bootstrap"
     assert {"start", "promote", "watch", "abort", "rollback"} <= set(acts)
@@ -30,3 +31,5 @@ def test_seven_weeks_of_real_demand_are_served_better_than_by_the_model_fitted_o
     assert report["rows"] == 1172  # of 7 × 168 hours, those in which somebody rented
     assert report["served_error"] < report["fitted_once_error"]
     assert not settings.services_file.exists()
+    assert report["findings"]
+    assert "What the monitor saw" in page.read_text()

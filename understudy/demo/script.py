@@ -50,7 +50,7 @@ def profit(rows: pd.DataFrame, answers: list[float]) -> list[dict[str, float] | 
 
 
 AD_CLICKS = Script(
-    "ad_clicks", _utc("2026-02-01T12:00"), _utc("2026-02-07T00:00"), timedelta(hours=12), 20, "log loss per impression", "6h", profit
+    "ad_clicks", _utc("2026-02-01T12:00"), _utc("2026-02-07T12:00"), timedelta(hours=12), 20, "log loss per impression", "6h", profit
 )
 BIKE_DEMAND = Script(
     "bike_demand", _utc("2012-01-01T00:00"), _utc("2013-01-01T00:00"), timedelta(days=7), 4, "mean absolute error, rentals per hour", "7D"
