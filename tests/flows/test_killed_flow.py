@@ -1,7 +1,11 @@
-"""The Prefect flow `retrain`, killed at the boundaries of its stages and run again, or made to try again: nothing is there twice."""
+"""The Prefect flow `retrain`, killed at the boundaries of its stages and run again, or made to try again: nothing is there twice.
+
+Two boundaries always, two more and a second try where slow tests run; UNDERSTUDY_KILLS=50 is the long form, of all sixteen and three.
+"""
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -36,13 +40,17 @@ WITHIN = [
     ("adapters.ledger.store", "Ledger.submit", "before"),
     ("flows.stages.submit", "submit_stage", "after"),
 ]
-ALWAYS = {"pull after", "register_stage after"}
+ALWAYS, OFTEN = {"pull after", "register_stage after"}, {"look_up after", "submit_stage after"}
+LONG = int(os.environ.get("UNDERSTUDY_KILLS", "2")) >= 50
+TRIED_AGAIN = [("flows.stages.register", "register_stage"), ("flows.stages.ingest", "ingest"), ("flows.stages.submit", "submit_stage")]
 LOOKED_UP = "look_up"  # only where no new row came: the rows come in first
 
 
 def points(found: list[tuple[str, str, str]]) -> list[Any]:
-    """Return all points; those that are not always gone through are marked slow."""
-    return [pytest.param(*one, id=f"{one[1]} {one[2]}", marks=() if f"{one[1]} {one[2]}" in ALWAYS else pytest.mark.slow) for one in found]
+    """Return the points to go through; those that are not always gone through are marked slow."""
+    named = [(f"{one[1]} {one[2]}", one) for one in found]
+    chosen = [(name, one) for name, one in named if LONG or name in ALWAYS | OFTEN]
+    return [pytest.param(*one, id=name, marks=() if name in ALWAYS else pytest.mark.slow) for name, one in chosen]
 
 
 @pytest.fixture
@@ -75,10 +83,7 @@ def test_the_flow_killed_at_a_boundary_and_run_again_leaves_one_snapshot_one_ver
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("module", "name"),
-    [("flows.stages.ingest", "ingest"), ("flows.stages.register", "register_stage"), ("flows.stages.submit", "submit_stage")],
-)
+@pytest.mark.parametrize(("module", "name"), TRIED_AGAIN if LONG else TRIED_AGAIN[:1])
 def test_a_task_that_is_tried_again_after_its_work_was_done_does_nothing_twice(
     world: Settings, prefect_server: str, module: str, name: str
 ) -> None:

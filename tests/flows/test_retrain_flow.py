@@ -17,7 +17,7 @@ from tests.flows.office import write_shop
 from tests.flows.workers import ROOT, environment
 from tests.prefect_server import ask_prefect
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 SUITE = [
     {"type": "expect_column_values_to_be_between", "kwargs": {"column": "x", "max_value": 2}, "meta": {"severity": "row"}},
     {"type": "expect_column_mean_to_be_between", "kwargs": {"column": "y", "min_value": 50}, "meta": {"severity": "batch"}},
