@@ -53,7 +53,7 @@ def pipelines(folder: Path) -> Path:
     file = folder / "ad_clicks" / "pipeline.yaml"
     text = file.read_text()
     assert 'shift_at: "2026-02-02"' in text
-    file.write_text(text.replace('shift_at: "2026-02-02"', 'shift_at: "2026-01-24"').replace("0 3 * * 0", "0 3 26 * *"))
+    file.write_text(text.replace('shift_at: "2026-02-02"', 'shift_at: "2026-01-24"').replace("0 3 * * 0", "0 3 28 * *"))
     return folder
 
 
@@ -179,7 +179,7 @@ def test_every_field_of_the_form_is_explained(house: Settings) -> None:
     assert all(one.get("description") or one.get("allOf") or "$ref" in str(one) for one in fields.values())
     assert found["concurrency_limit"] == 1 or found["global_concurrency_limit"]["limit"] == 1
     assert {"understudy", "ad_clicks", "retrain"} <= set(found["tags"])
-    assert [one["schedule"]["cron"] for one in found["schedules"]] == ["0 3 26 * *"]
+    assert [one["schedule"]["cron"] for one in found["schedules"]] == ["0 3 28 * *"]
 
 
 def test_a_second_retrain_waits_for_the_first_and_an_overlapping_tick_is_dropped(house: Settings) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from adapters.file_lock import file_lock
 from adapters.settings import Settings
 from contracts.errors import OutsideError
-from understudy.services.supervisor import stop_with_parent
+from understudy.services.supervisor import stops_with
 
 _STOP_SECONDS = 30.0
 _POLL_SECONDS = 0.1
@@ -84,7 +84,7 @@ def start_detached(settings: Settings, *, tied: bool = False) -> None:
             stdout=output,
             stderr=output,
             start_new_session=True,
-            preexec_fn=stop_with_parent if tied else None,
+            preexec_fn=stops_with(os.getpid()) if tied else None,
         )
     _started[process.pid] = process
     try:

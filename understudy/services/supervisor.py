@@ -118,7 +118,7 @@ class Supervisor:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                preexec_fn=stop_with_parent,  # this process has one thread
+                preexec_fn=stops_with(os.getpid()),  # this process has one thread
             )
 
     def _log(self, name: str) -> Path:
@@ -174,9 +174,15 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def stop_with_parent() -> None:
-    """Ask the system to stop this process when the one that started it ends; for the moment between fork and exec."""
-    ctypes.CDLL(None).prctl(_KILL_WITH_PARENT, signal.SIGTERM)
+def stops_with(parent: int) -> Callable[[], None]:
+    """Return what a process does between fork and exec so that it is stopped when the one that started it ends, however soon that is."""
+
+    def tie() -> None:
+        ctypes.CDLL(None).prctl(_KILL_WITH_PARENT, signal.SIGTERM)
+        if os.getppid() != parent:  # it ended before it was asked for: nobody would tell
+            os._exit(1)
+
+    return tie
 
 
 def _is_ready(child: _Child) -> bool:

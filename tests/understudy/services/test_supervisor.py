@@ -20,7 +20,7 @@ from understudy.services.detached import addresses, running_pid, stop
 from understudy.services.listeners import listens
 from understudy.services.plan import make_plan
 from understudy.services.ports import DEFAULTS, choose_ports, is_free
-from understudy.services.supervisor import answers
+from understudy.services.supervisor import answers, stops_with
 
 # stand-ins for the real services: these tests are about processes; the loop's test starts the real ones
 SUPERVISE = """
@@ -248,3 +248,13 @@ def test_the_webhooks_secret_is_made_once_and_only_its_owner_can_read_it(home: P
     assert supervised.poll() is None
     assert secret.stat().st_mode & 0o777 == 0o600
     assert len(secret.read_text().strip()) >= 32
+
+
+def test_a_process_whose_starter_ended_before_it_could_be_tied_to_it_never_begins(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "import pathlib, sys; pathlib.Path(sys.argv[1]).touch()", str(tmp_path / "began")]
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    assert subprocess.run(command, preexec_fn=stops_with(gone.pid), check=False).returncode == 1
+    assert not (tmp_path / "began").exists()
+    subprocess.run(command, preexec_fn=stops_with(os.getpid()), check=True)
+    assert (tmp_path / "began").exists()
