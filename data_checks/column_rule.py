@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from contracts.columns import REASONS
 from contracts.source import ColumnRules
-from data_checks.quarantine import REASONS
 from data_checks.schema import kind_of
 
 _HOW = {"appears": "add or ignore", "disappears": "fill", "type": "convert"}

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from contracts import columns
+from contracts.columns import REASONS
 from contracts.expectation import ExpectationResult, RowSeverity, SuiteResult
-
-REASONS = columns.REASONS
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from contracts.columns import REASONS
 from contracts.expectation import RowSeverity, SuiteResult
-from data_checks.quarantine import REASONS, Split, severity_of, split
+from data_checks.quarantine import Split, severity_of, split
 
 
 def without_reasons(rows: pd.DataFrame) -> pd.DataFrame:

@@ -63,12 +63,7 @@ def memory(processes: Mapping[str, int | None], limits: Monitors) -> tuple[Findi
         processes: bytes in memory by the process's name; None where it does not say.
     """
     known = {name: bytes_ / _MEGABYTE for name, bytes_ in processes.items() if bytes_}
-    if not known:
-        return ()
-    largest, most = max(known, key=lambda name: known[name]), limits.max_memory
-    reason = f"{largest} has {known[largest]:.0f} MB in memory" + ("" if most is None else f" (limit {most:g} MB)")
-    fired = most is not None and known[largest] > most
-    return (Finding("service", "memory_mb", _warn(fired), known[largest], most, None, len(known), reason),)
+    return _greatest("memory_mb", known, limits.max_memory, "{name} has {most:.0f} MB in memory", " MB")
 
 
 def processors(processes: Mapping[str, float | None], limits: Monitors) -> tuple[Finding, ...]:
@@ -78,12 +73,16 @@ def processors(processes: Mapping[str, float | None], limits: Monitors) -> tuple
         processes: processors kept busy lately by the process's name; None where it does not say.
     """
     known = {name: busy for name, busy in processes.items() if busy is not None}
+    return _greatest("processors", known, limits.max_processors, "{name} keeps {most:.2f} processors busy", "")
+
+
+def _greatest(subject: str, known: Mapping[str, float], limit: float | None, said: str, unit: str) -> tuple[Finding, ...]:
+    """Return one finding about the process that uses most; none where nothing is known."""
     if not known:
         return ()
-    busiest, most = max(known, key=lambda name: known[name]), limits.max_processors
-    reason = f"{busiest} keeps {known[busiest]:.2f} processors busy" + ("" if most is None else f" (limit {most:g})")
-    fired = most is not None and known[busiest] > most
-    return (Finding("service", "processors", _warn(fired), known[busiest], most, None, len(known), reason),)
+    name, most = max(known.items(), key=lambda one: one[1])
+    reason = said.format(name=name, most=most) + ("" if limit is None else f" (limit {limit:g}{unit})")
+    return (Finding("service", subject, _warn(limit is not None and most > limit), most, limit, None, len(known), reason),)
 
 
 def _warn(fired: bool) -> Severity:

@@ -14,13 +14,12 @@ from adapters.data_repo import DataRepo
 from adapters.joined import joined
 from adapters.partitions import kinds
 from adapters.sources import Seen, read_parts
-from contracts.columns import EVENT_TIME
+from contracts.columns import EVENT_TIME, REASONS
 from contracts.errors import BatchRefused
 from contracts.snapshot import Snapshot
 from contracts.spec import PipelineSpec
 from data_checks.column_rule import fit_columns
 from data_checks.late_rows import Late, fingerprints, keys_of, late_rows
-from data_checks.quarantine import REASONS
 
 Refuse = Callable[[pd.DataFrame, list[str]], BatchRefused]
 _NONE_LATE = Late(pd.DataFrame(), frozenset(), 0)

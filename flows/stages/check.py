@@ -17,14 +17,14 @@ from adapters.settings import Settings
 from adapters.snapshot_stream import open_snapshot
 from adapters.sources.file_kinds import is_parquet, read_table
 from adapters.table_stream import count_rows
-from contracts.columns import EVENT_TIME
+from contracts.columns import EVENT_TIME, REASONS
 from contracts.errors import UsageError
 from contracts.expectation import RowSeverity, SuiteResult
 from contracts.snapshot import Snapshot
 from contracts.spec import TableFiles
 from contracts.verdict import Verdict
 from data_checks.history.judge import judge_history
-from data_checks.quarantine import REASONS, severity_of
+from data_checks.quarantine import severity_of
 from flows.stages.clock import traffic_now
 from flows.stages.history import history_of
 

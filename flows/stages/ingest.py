@@ -17,7 +17,7 @@ from adapters.quarantine_files import QuarantineFiles, span_of
 from adapters.settings import Settings
 from adapters.sources import Seen
 from contracts.check_line import CheckLine
-from contracts.columns import EVENT_TIME
+from contracts.columns import EVENT_TIME, REASONS
 from contracts.errors import BatchRefused, SpecError, UsageError
 from contracts.expectation import SuiteResult
 from contracts.snapshot import Snapshot
@@ -25,7 +25,7 @@ from contracts.spec import PipelineSpec
 from contracts.verdict import Outcome, Verdict, worst
 from data_checks.check_lines import batch_lines
 from data_checks.history.judge import History, history_columns, judge_history
-from data_checks.quarantine import REASONS, Split, split
+from data_checks.quarantine import Split, split
 from data_checks.verdicts import check_verdicts
 from flows.stages.arrivals import Arrivals, Part
 from flows.stages.checked import Checked, keep_checks

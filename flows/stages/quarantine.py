@@ -16,10 +16,10 @@ from adapters.pipeline_files import Pipeline
 from adapters.quarantine_files import QuarantineFiles
 from adapters.row_digest import row_digest
 from adapters.settings import Settings
-from contracts.columns import EVENT_TIME
+from contracts.columns import EVENT_TIME, REASONS
 from contracts.errors import BatchRefused, UsageError
 from contracts.snapshot import Snapshot
-from data_checks.quarantine import REASONS, Split
+from data_checks.quarantine import Split
 from data_checks.release import judge_again, reason_counts, without_reasons
 
 

@@ -17,10 +17,9 @@ from adapters.registry import Registered, Registry
 from adapters.settings import Settings
 from adapters.traffic_log import TrafficLog
 from adapters.traffic_rows import InLog, find_rows
-from contracts.columns import EVENT_TIME
+from contracts.columns import EVENT_TIME, REASONS
 from contracts.errors import UsageError
 from contracts.snapshot import Snapshot
-from data_checks.quarantine import REASONS
 from flows.stages.lineage import roles_in
 
 NOT_IN = "not in its snapshot"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
+from contracts.columns import REASONS
 from contracts.expectation import ExpectationResult, RowSeverity, SuiteResult
 from contracts.verdict import Outcome
-from data_checks.quarantine import REASONS, severity_of, split
+from data_checks.quarantine import severity_of, split
 from data_checks.verdicts import check_verdicts
 
 FRAME = pd.DataFrame({"a": [1, 2, 3, 4]}, index=[10, 11, 12, 13])

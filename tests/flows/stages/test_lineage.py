@@ -15,10 +15,9 @@ from adapters.data_repo import DataRepo
 from adapters.parquet_files import write_parquet
 from adapters.settings import Settings
 from adapters.traffic_log import TrafficLog, epoch_us
-from contracts.columns import EVENT_TIME
+from contracts.columns import EVENT_TIME, REASONS
 from contracts.errors import UsageError
 from contracts.traffic import AnsweredBatch, ShadowBatch
-from data_checks.quarantine import REASONS
 from flows.stages.lineage import trained_by
 from flows.stages.retrain import retrain_local
 from flows.stages.row_history import seen_by
